@@ -1,0 +1,169 @@
+"""Every error that a user can meet. Each says what was wrong, where, and what to do.
+
+::
+
+    LookalikeError
+    ├── BadInput (ValueError)            the caller's mistake
+    │   ├── BadShape                     an array of the wrong shape, type or range
+    │   ├── BadQuery                     a search that cannot be understood
+    │   ├── NoSuchFile (FileNotFoundError)
+    │   └── UnknownName (LookupError)    a name that no table has
+    ├── MissingExtra (ImportError)       an optional part that is not installed
+    ├── ImageError                       one picture that cannot be used; never stops a batch
+    │   ├── BrokenImage                  bytes that no decoder takes
+    │   ├── ImageTooLarge                over the limit of megapixels or bytes
+    │   └── FetchFailed (OSError)        a file or URL that could not be read
+    ├── ModelError                       weights or a model file that cannot be used
+    └── CollectionError
+        ├── NoCollection                 no collection there
+        ├── CollectionBusy               another process is writing
+        ├── OtherEmbedder                the collection was made with another embedder
+        ├── NewerFormat                  the collection was made by a newer version
+        └── StorageFailed (OSError)      full disk, read-only folder, damaged file
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadInput",
+    "BadQuery",
+    "BadShape",
+    "BrokenImage",
+    "CollectionBusy",
+    "CollectionError",
+    "FetchFailed",
+    "ImageError",
+    "ImageTooLarge",
+    "LookalikeError",
+    "MissingExtra",
+    "ModelError",
+    "NewerFormat",
+    "NoCollection",
+    "NoSuchFile",
+    "OtherEmbedder",
+    "StorageFailed",
+    "UnknownName",
+]
+
+
+class LookalikeError(Exception):
+    """The base of all errors of lookalike.
+
+    Args:
+        message: one sentence: what was wrong, and where.
+        hint: one sentence: what to do about it; empty when nothing can be said.
+    """
+
+    code = "error"  # stable and machine-readable; part of the JSON contract
+    exit_code = 2  # 2: the caller can mend it; 3: our own failure
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class BadInput(LookalikeError, ValueError):
+    """An argument that cannot be used."""
+
+    code = "bad_input"
+
+
+class BadShape(BadInput):
+    """An array of the wrong shape, type or range."""
+
+    code = "bad_shape"
+
+
+class BadQuery(BadInput):
+    """A search that cannot be understood."""
+
+    code = "bad_query"
+
+
+class NoSuchFile(BadInput, FileNotFoundError):
+    """A path that does not exist."""
+
+    code = "no_such_file"
+
+
+class UnknownName(BadInput, LookupError):
+    """A name that no table has."""
+
+    code = "unknown_name"
+
+
+class MissingExtra(LookalikeError, ImportError):
+    """An optional part that is not installed."""
+
+    code = "missing_extra"
+
+
+class ImageError(LookalikeError):
+    """One picture that cannot be used; never stops a batch."""
+
+    code = "image_error"
+
+
+class BrokenImage(ImageError, ValueError):
+    """Bytes that no decoder takes."""
+
+    code = "broken_image"
+
+
+class ImageTooLarge(ImageError, ValueError):
+    """A picture over the limit of megapixels or bytes."""
+
+    code = "image_too_large"
+
+
+class FetchFailed(ImageError, OSError):
+    """A file or URL that could not be read."""
+
+    code = "fetch_failed"
+
+
+class ModelError(LookalikeError):
+    """Weights or a model file that cannot be used."""
+
+    code = "model_error"
+
+
+class CollectionError(LookalikeError):
+    """The base of errors about a collection."""
+
+    code = "collection_error"
+
+
+class NoCollection(CollectionError):
+    """There is no collection at the place named."""
+
+    code = "no_collection"
+
+
+class CollectionBusy(CollectionError):
+    """Another process is writing to the collection."""
+
+    code = "collection_busy"
+
+
+class OtherEmbedder(CollectionError):
+    """The collection was made with another embedder."""
+
+    code = "other_embedder"
+
+
+class NewerFormat(CollectionError):
+    """The collection was made by a newer version of lookalike."""
+
+    code = "newer_format"
+
+
+class StorageFailed(CollectionError, OSError):
+    """A full disk, a read-only folder or a damaged file."""
+
+    code = "storage_failed"
+    exit_code = 3

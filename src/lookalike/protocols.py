@@ -1,0 +1,171 @@
+"""The contracts between rooms. Implementations do not inherit; ``lookalike.testing`` checks that they keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from .types import Candidates, Image, Record, Rows, Stamp, Vectors, VectorSpace
+
+__all__ = ["Embedder", "Index", "NewRecord", "Prepares", "Searcher", "Snapshot", "Store"]
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns images into vectors. Pure: the same images and fingerprint give the same vectors, in any batch."""
+
+    @property
+    def space(self) -> VectorSpace: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Equals ``space.fingerprint``: it names the weights and the preprocessing, not the decoder."""
+        ...
+
+    @property
+    def input_size(self) -> int:
+        """Return the side in pixels that the image is resized to; what lets a decoder work at reduced scale."""
+        ...
+
+    def embed(self, images: Sequence[Image]) -> Vectors:
+        """Return (B, D): rows in the order of ``images``, each of unit norm; images may differ in size."""
+        ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """An embedder whose work on a single image can run in the decoding threads, ahead of the model.
+
+    ``embed(images)`` equals ``embed_prepared([prepare(i) for i in images])``.
+    """
+
+    def prepare(self, image: Image) -> npt.NDArray[Any]:
+        """Resize and lay out one image; thread-safe."""
+        ...
+
+    def embed_prepared(self, prepared: Sequence[npt.NDArray[Any]]) -> Vectors: ...
+
+
+class Index(Protocol):
+    """Holds (row id, vector) pairs of one space and answers nearest-neighbour queries."""
+
+    @property
+    def space(self) -> VectorSpace: ...
+
+    def __len__(self) -> int: ...
+
+    def add(self, ids: Rows, vectors: Vectors) -> None:
+        """Add rows; an id that is there already gets the new vector."""
+        ...
+
+    def remove(self, ids: Rows) -> int:
+        """Remove rows and return how many were there."""
+        ...
+
+    def search(self, vectors: Vectors, k: int, *, allowed: Rows | None = None) -> Candidates:
+        """Return the k best of each query, restricted to ``allowed`` row ids when given."""
+        ...
+
+
+class Searcher(Protocol):
+    """What a later stage may ask of the search so far; never the collection itself."""
+
+    def search(self, vectors: Vectors, k: int) -> Candidates: ...
+
+    def vectors(self, ids: Rows) -> Vectors: ...
+
+
+class NewRecord(Protocol):
+    """What the store is given of one image; ``images.Item`` plus what was learnt by reading it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def root(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def stamp(self) -> Stamp | None: ...
+    @property
+    def content_hash(self) -> str: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def metadata(self) -> Mapping[str, Any]: ...
+
+
+class Snapshot(Protocol):
+    """The vectors of one space at one moment, in memory or mapped from a file; rows ascend."""
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]: ...  # (N,)
+
+    @property
+    def vectors(self) -> Vectors: ...  # (N, D), read-only
+
+
+class Store(Protocol):
+    """The truth: records, metadata and vectors. Indexes are derived from it and can always be rebuilt.
+
+    Every writing method is one transaction: after it returns, the change survives ``kill -9``.
+    Writing methods raise ``CollectionBusy`` while another process holds the writer's lock.
+    """
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every committed change, in whichever process; what caches compare."""
+        ...
+
+    def close(self) -> None: ...
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the writer's lock; may be nested within one store."""
+        ...
+
+    def setting(self, key: str, default: str = "") -> str: ...
+
+    def set_setting(self, key: str, value: str) -> None: ...
+
+    def spaces(self) -> Mapping[str, VectorSpace]: ...
+
+    def add_space(self, space: VectorSpace) -> None: ...
+
+    def put(self, records: Sequence[NewRecord], vectors: Mapping[str, Vectors]) -> Rows:
+        """Add or replace records by id, with their vectors by space name; a replaced record keeps its row."""
+        ...
+
+    def remove(self, rows: Sequence[int]) -> int: ...
+
+    def touch(self, stamps: Mapping[int, Stamp]) -> None:
+        """Note new sizes and times of files whose content is the same; row -> stamp."""
+        ...
+
+    def get(self, ids: Sequence[str]) -> list[Record | None]: ...
+
+    def get_rows(self, rows: Sequence[int]) -> list[Record | None]: ...
+
+    def records(self) -> Iterator[Record]:
+        """Yield every record by ascending row, without holding all of them in memory."""
+        ...
+
+    def count(self) -> int: ...
+
+    def vectors(self, space: str, rows: Sequence[int]) -> Vectors: ...
+
+    def snapshot(self, space: str) -> Snapshot: ...
+
+    def rebase(self, old: str, new: str) -> int:
+        """Say that what lay under ``old`` now lies under ``new``; return how many records moved."""
+        ...
+
+    def backup(self, target: Path) -> None: ...
