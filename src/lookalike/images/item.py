@@ -21,6 +21,7 @@ class Item:
         source: absolute path, URL or ``archive.tar!/member``; undecodable bytes are surrogate escapes.
         stamp: size and time of the file (for an archive member: its size, the archive's time); None for a URL.
         metadata: JSON values that came with it: list columns, WebDataset ``.json`` and ``.txt``.
+        given_id: ``id`` is the caller's (a column of a list), so it replaces the record that has it.
         read: returns the bytes; called from another thread, at most once; raises FetchFailed or ImageTooLarge.
     """
 
@@ -30,6 +31,7 @@ class Item:
     stamp: Stamp | None
     read: Callable[[], bytes]
     metadata: Metadata = field(default_factory=dict)
+    given_id: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
