@@ -7,10 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import numpy.typing as npt
 
-from .types import Candidates, Image, Record, Rows, Stamp, Vectors, VectorSpace
+from .types import Candidates, Image, Record, Rows, Segment, Stamp, Vectors, VectorSpace
 
 __all__ = ["Embedder", "Index", "NewRecord", "Prepares", "Searcher", "Snapshot", "Store"]
 
@@ -102,13 +101,32 @@ class NewRecord(Protocol):
 
 
 class Snapshot(Protocol):
-    """The vectors of one space at one moment, in memory or mapped from a file; rows ascend."""
+    """The vectors of one space at one moment, in memory or mapped from a file."""
 
     @property
-    def rows(self) -> npt.NDArray[np.int64]: ...  # (N,)
+    def space(self) -> VectorSpace: ...
 
     @property
-    def vectors(self) -> Vectors: ...  # (N, D), read-only
+    def version(self) -> int:
+        """Return the store's version that it shows."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """Return disjoint parts that together are all the vectors; what an index searches without copying."""
+        ...
+
+    @property
+    def rows(self) -> Rows:
+        """Return (N,) row ids, ascending."""
+        ...
+
+    @property
+    def vectors(self) -> Vectors:
+        """Return (N, D) in the order of ``rows``; a copy when there is more than one segment."""
+        ...
 
 
 class Store(Protocol):
@@ -140,19 +158,37 @@ class Store(Protocol):
 
     def add_space(self, space: VectorSpace) -> None: ...
 
-    def put(self, records: Sequence[NewRecord], vectors: Mapping[str, Vectors]) -> Rows:
-        """Add or replace records by id, with their vectors by space name; a replaced record keeps its row."""
+    def put(
+        self, records: Sequence[NewRecord], vectors: Mapping[str, Vectors], *, indexed_ns: int | None = None
+    ) -> Rows:
+        """Add or replace records by id, with their vectors by space name; a replaced record keeps its row.
+
+        A record whose content has changed loses its vectors of the spaces that are not given. Of an id that comes
+        twice the last wins. ``indexed_ns`` is the time before the first of them was read; None means now.
+        """
         ...
 
     def remove(self, rows: Sequence[int]) -> int: ...
 
-    def touch(self, stamps: Mapping[int, Stamp]) -> None:
+    def touch(self, stamps: Mapping[int, Stamp], *, indexed_ns: int | None = None) -> None:
         """Note new sizes and times of files whose content is the same; row -> stamp."""
         ...
 
     def get(self, ids: Sequence[str]) -> list[Record | None]: ...
 
     def get_rows(self, rows: Sequence[int]) -> list[Record | None]: ...
+
+    def known(self, sources: Sequence[str]) -> list[Record | None]:
+        """Look records up by where their bytes are, under whichever root they were indexed."""
+        ...
+
+    def under(self, root: str) -> Iterator[tuple[str, int]]:
+        """Yield (source, row) of every record below a folder or archive, or at that very path."""
+        ...
+
+    def find_hash(self, hashes: Sequence[str], space: str) -> dict[str, int]:
+        """Map content hashes to a row whose vector in ``space`` is of those very bytes; unknown ones are left out."""
+        ...
 
     def records(self) -> Iterator[Record]:
         """Yield every record by ascending row, without holding all of them in memory."""
@@ -163,6 +199,10 @@ class Store(Protocol):
     def vectors(self, space: str, rows: Sequence[int]) -> Vectors: ...
 
     def snapshot(self, space: str) -> Snapshot: ...
+
+    def refresh_derived(self) -> None:
+        """Bring the files that are derived from the store up to date; for the end of a long run of writing."""
+        ...
 
     def rebase(self, old: str, new: str) -> int:
         """Say that what lay under ``old`` now lies under ``new``; return how many records moved."""

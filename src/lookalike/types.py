@@ -25,6 +25,7 @@ __all__ = [
     "Record",
     "Region",
     "Rows",
+    "Segment",
     "Stamp",
     "VectorSpace",
     "Vectors",
@@ -102,6 +103,7 @@ class Record:
         stamp: size and time of the file when it was read; None for a URL.
         content_hash: sha256 of the bytes, 64 hex digits; empty for imported vectors without a file.
         width, height: pixels of the decoded, upright image; 0 when unknown.
+        indexed_ns: nanoseconds since the epoch, by this machine's clock, just before the bytes were read.
     """
 
     row: int
@@ -113,6 +115,31 @@ class Record:
     width: int = 0
     height: int = 0
     metadata: Metadata = field(default_factory=dict)
+    indexed_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """A run of stored vectors, often mapped from a file; some of them may be out of date.
+
+    Attributes:
+        rows: (N,) row ids, strictly ascending.
+        vectors: (N, D), read-only.
+        dead: positions in ``rows``, strictly ascending, that have been removed or replaced and do not count.
+    """
+
+    rows: Rows
+    vectors: Vectors
+    dead: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.rows) - len(self.dead)
+
+    def alive(self) -> tuple[Rows, Vectors]:
+        """Return the rows and vectors that count; a copy when some are dead."""
+        if not len(self.dead):
+            return self.rows, self.vectors
+        return np.delete(self.rows, self.dead), np.delete(self.vectors, self.dead, axis=0)
 
 
 QueryKind = Literal["path", "url", "id", "stdin", "text", "image", "vector"]

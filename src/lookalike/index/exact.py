@@ -1,0 +1,180 @@
+"""Brute force: every vector is compared. Exact, deterministic, and the oracle of every other index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BadInput, BadShape
+from ..protocols import Snapshot
+from ..types import Candidates, Rows, Segment, Vectors, VectorSpace
+from .topk import Best
+
+__all__ = ["Exact"]
+
+_BLOCK_BYTES = 4 << 20  # vectors scored at a time: they and their scores stay in the cache (measured: 1-8 MiB alike)
+_SCORES_BYTES = 8 << 20  # scores held at a time for one block of queries
+
+
+class Exact:
+    """Compares each query with all vectors, block by block; memory does not depend on how many are stored.
+
+    A score is the float64 dot product (cosine, clipped to [-1, 1]) or minus the float64 squared distance (l2), rounded
+    to float32. So it depends on the two vectors only: not on the batch, the block or the BLAS, and vectors that are
+    equal have scores that are equal. Equal scores are ordered by lower row. A float32 matrix product with a proven
+    error bound only finds the few candidates whose scores are then computed that way.
+
+    Vectors may be mapped from a file (``over``); they are not copied. ``add`` and ``remove`` keep what they change in
+    memory. Searching from several threads is safe, searching while another thread adds or removes is not.
+    """
+
+    def __init__(self, space: VectorSpace) -> None:
+        if space.kind != "float" or space.similarity not in ("cosine", "l2"):
+            raise BadInput(f"exact search compares float vectors by cosine or l2, not {space.kind}/{space.similarity}.")
+        self._space = space
+        self._segments: list[Segment] = []
+
+    @classmethod
+    def over(cls, snapshot: Snapshot) -> Exact:
+        """Return an index of a snapshot's vectors, without copying them."""
+        made = cls(snapshot.space)
+        made._segments = [segment for segment in snapshot.segments if len(segment.rows)]
+        return made
+
+    def __repr__(self) -> str:
+        return f"Exact({self._space!r})"
+
+    def __len__(self) -> int:
+        return sum(len(segment) for segment in self._segments)
+
+    @property
+    def space(self) -> VectorSpace:
+        """What the vectors mean."""
+        return self._space
+
+    def add(self, ids: Rows, vectors: Vectors) -> None:
+        """Add vectors, copied; an id that is there already gets the new one, of an id given twice the last counts.
+
+        Args:
+            ids: (B,) int64, >= 0.
+            vectors: (B, D) float32, finite.
+
+        Raises:
+            BadShape, BadInput: other shapes, types or values; nothing is changed.
+        """
+        ids = np.asarray(ids)
+        if ids.ndim != 1 or ids.dtype.kind not in "iu" or (len(ids) and int(ids.min()) < 0):
+            raise BadShape(f"ids are (B,) integers from 0, got {ids.dtype} of shape {ids.shape}.")
+        vectors = self._checked(vectors, "vectors")
+        if len(vectors) != len(ids):
+            raise BadShape(f"{len(ids)} ids and {len(vectors)} vectors do not belong together.")
+        if not len(ids):
+            return
+        unique, last = np.unique(ids[::-1], return_index=True)
+        self.remove(unique)
+        self._segments.append(Segment(unique.astype(np.int64), vectors[len(ids) - 1 - last]))
+        # Segments double in size, so that many small additions cost n log n altogether and few segments remain.
+        while len(self._segments) > 1 and len(self._segments[-2].rows) < 2 * len(self._segments[-1].rows):
+            if not self._segments[-2].vectors.flags.owndata:
+                break  # mapped, or the caller's: never copied
+            self._segments[-2:] = [_merged(self._segments[-2], self._segments[-1])]
+
+    def remove(self, ids: Rows) -> int:
+        """Remove vectors and return how many of the ids were there."""
+        wanted = np.unique(np.asarray(ids, np.int64))
+        removed = 0
+        for place, segment in enumerate(self._segments):
+            at = np.setdiff1d(_positions(segment.rows, wanted), segment.dead, assume_unique=True)
+            if len(at):
+                removed += len(at)
+                self._segments[place] = Segment(segment.rows, segment.vectors, np.union1d(segment.dead, at))
+        self._segments = [segment for segment in self._segments if len(segment)]
+        return removed
+
+    def search(self, vectors: Vectors, k: int, *, allowed: Rows | None = None) -> Candidates:
+        """Return the k best of each query, best first, equal scores by lower row.
+
+        Args:
+            vectors: (Q, D) float32 or float64, finite.
+            k: how many, > 0; slots that nothing fills hold row -1 and score -inf.
+            allowed: row ids to search among; unknown ones are passed over. None means all.
+
+        Raises:
+            BadInput: ``k`` is not positive.
+            BadShape: queries of another shape, or not finite.
+
+        Cost: O(Q N D) time; memory for the result and some 20 MiB, whatever N is.
+        """
+        if k <= 0:
+            raise BadInput(f"k must be at least 1, got {k}.")
+        queries = self._checked(vectors, "queries")
+        only = None if allowed is None else np.unique(np.asarray(allowed, np.int64))
+        rows = np.full((len(queries), k), -1, np.int64)
+        scores = np.full((len(queries), k), -np.inf, np.float32)
+        total = len(self) if only is None else min(len(self), len(only))
+        step = self._block_rows()
+        at_once = max(1, _SCORES_BYTES // (4 * (step + min(k, total))))
+        for start in range(0, len(queries), at_once):
+            part = slice(start, start + at_once)
+            best = Best(queries[part], min(k, total), self._space.similarity)
+            if total:
+                for block_rows, block in self._blocks(step, only):
+                    best.offer(block_rows, block)
+            found_rows, found_scores = best.result()
+            rows[part, : found_rows.shape[1]] = found_rows
+            scores[part, : found_rows.shape[1]] = found_scores
+        return Candidates(rows, scores)
+
+    def _block_rows(self) -> int:
+        return max(64, _BLOCK_BYTES // (4 * self._space.dim))
+
+    def _blocks(self, step: int, only: Rows | None) -> Iterator[tuple[Rows, Vectors]]:
+        for segment in self._segments:
+            yield from _segment_blocks(segment, step, only)
+
+    def _checked(self, vectors: Vectors, what: str) -> Vectors:
+        given = np.asarray(vectors)
+        if given.ndim != 2 or given.shape[1] != self._space.dim or given.dtype.kind != "f":
+            raise BadShape(f"{what} are float32 (B, {self._space.dim}), got {given.dtype} of shape {given.shape}.")
+        given = np.ascontiguousarray(given, np.float32)
+        if not np.isfinite(given).all():
+            raise BadShape(f"{what} must be finite; one holds NaN or infinity.")
+        return given
+
+
+def _segment_blocks(segment: Segment, step: int, only: Rows | None) -> Iterator[tuple[Rows, Vectors]]:
+    """Yield the vectors that count, at most ``step`` at a time; copies only where some are left out."""
+    if only is not None:
+        at = np.setdiff1d(_positions(segment.rows, only), segment.dead, assume_unique=True)
+        for start in range(0, len(at), step):
+            part = at[start : start + step]
+            yield segment.rows[part], segment.vectors[part]
+        return
+    for start in range(0, len(segment.rows), step):
+        end = start + step
+        rows, vectors = segment.rows[start:end], segment.vectors[start:end]
+        low, high = np.searchsorted(segment.dead, (start, end))
+        if high > low:
+            here = segment.dead[low:high] - start
+            rows, vectors = np.delete(rows, here), np.delete(vectors, here, axis=0)
+        if len(rows):
+            yield rows, vectors
+
+
+def _positions(rows: Rows, wanted: Rows) -> npt.NDArray[np.int64]:
+    """Return where the ``wanted`` rows are; both ascend, unknown ones are left out."""
+    at = np.searchsorted(rows, wanted)
+    inside = at < len(rows)
+    at = at[inside]
+    found: npt.NDArray[np.int64] = at[rows[at] == wanted[inside]]
+    return found
+
+
+def _merged(first: Segment, second: Segment) -> Segment:
+    parts: Sequence[tuple[Rows, Vectors]] = [first.alive(), second.alive()]
+    rows = np.concatenate([part[0] for part in parts])
+    vectors = np.concatenate([part[1] for part in parts])
+    order = np.argsort(rows)
+    return Segment(rows[order], vectors[order])

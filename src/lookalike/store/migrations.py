@@ -1,0 +1,85 @@
+"""The format of the database, as the numbered steps that lead to it. Each step says why it was taken.
+
+A step is never edited once it has been released: a new one is added. ``PRAGMA user_version`` counts the steps taken.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Callable, Sequence
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "migrate"]
+
+APPLICATION_ID = 0x6C6B616C  # "lkal" in the header of the file: what tells our databases from anybody else's
+
+
+def _001_start(db: sqlite3.Connection) -> None:
+    """Records, roots, vector spaces, settings, and a clock.
+
+    - ``row`` is AUTOINCREMENT, so that a removed record's number never comes back and an old index cannot mean
+      another picture by it.
+    - ``source`` and ``roots.path`` are the bytes of the path: file names need not be valid UTF-8. The whole source is
+      stored, not the part below the root, so that one look-up finds a file however nested roots were indexed.
+    - ``clock.seq`` grows with every transaction and is written beside what changed: what lets a derived file be brought
+      up to date by reading the changes alone. ``gone`` remembers vectors that are no more, for the same reason.
+    - Each vector space has a table ``vectors_<id>`` of its own, made by ``add_space``: rows of one size in the order of
+      ``row``, which is the order they are read in.
+    """
+    db.execute("CREATE TABLE clock (seq INTEGER NOT NULL)")
+    db.execute("INSERT INTO clock VALUES (0)")
+    db.execute("CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+    db.execute("CREATE TABLE roots (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE)")
+    db.execute(
+        """CREATE TABLE records (
+            row INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            source BLOB NOT NULL,
+            root_id INTEGER REFERENCES roots (id),
+            size INTEGER,
+            mtime_ns INTEGER,
+            content_hash BLOB,
+            width INTEGER NOT NULL,
+            height INTEGER NOT NULL,
+            metadata TEXT NOT NULL,
+            indexed_ns INTEGER NOT NULL,
+            seq INTEGER NOT NULL
+        )"""
+    )
+    db.execute("CREATE INDEX records_by_source ON records (source)")
+    db.execute("CREATE INDEX records_by_content ON records (content_hash) WHERE content_hash IS NOT NULL")
+    db.execute(
+        """CREATE TABLE spaces (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            dim INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            similarity TEXT NOT NULL,
+            fingerprint TEXT NOT NULL
+        )"""
+    )
+    db.execute("CREATE TABLE gone (seq INTEGER NOT NULL, space_id INTEGER NOT NULL, row INTEGER NOT NULL)")
+    db.execute("CREATE INDEX gone_by_seq ON gone (space_id, seq)")
+    # Derived files carry this name, so that one left over from another database is never taken for ours.
+    db.execute("INSERT INTO settings VALUES ('database', ?)", (uuid.uuid4().hex,))
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_001_start,)
+VERSION = len(MIGRATIONS)
+
+
+def migrate(db: sqlite3.Connection, steps: Sequence[Callable[[sqlite3.Connection], None]] = MIGRATIONS) -> int:
+    """Take the steps that are missing, all or none, and return how many there were; needs the writer's lock."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        found = int(db.execute("PRAGMA user_version").fetchone()[0])
+        for step in steps[found:]:
+            step(db)
+        db.execute(f"PRAGMA user_version = {max(found, len(steps))}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return max(0, len(steps) - found)

@@ -1,0 +1,161 @@
+"""The vectors of one space at one moment: a file mapped into memory, and what has changed since it was written.
+
+``derived/<space>.vectors`` is a copy in the order that searching wants. It is written aside, synced and renamed, and
+it is made again from the database whenever it is absent, torn, or of another database or fingerprint.
+
+Layout, little-endian: a header of 192 bytes (below), then rows int64[n], then vectors float32[n, dim], each part
+starting at a multiple of 64 bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import mmap
+import os
+import secrets
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..types import Rows, Segment, Vectors, VectorSpace
+
+__all__ = ["Identity", "MappedVectors", "VectorSnapshot", "map_vectors", "write_vectors"]
+
+_MAGIC = b"LKALVEC1"
+_HEADER = struct.Struct("<8s16s32s6Q")  # magic, database, fingerprint, dim, n, seq, rows at, vectors at, size
+_HEADER_SIZE = 192
+_ALIGN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose vectors a derived file holds."""
+
+    database: str  # 32 hex digits, made with the database
+    space: VectorSpace
+
+    def key(self) -> tuple[bytes, bytes, int]:
+        """Return what the header compares: database, digest of the space, dimension."""
+        space = self.space
+        what = "\n".join([space.name, space.fingerprint, space.kind, space.similarity])
+        return bytes.fromhex(self.database), hashlib.sha256(what.encode()).digest(), space.dim
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MappedVectors:
+    """A derived file, mapped: nothing is read until it is looked at."""
+
+    rows: Rows  # (N,), ascending
+    vectors: Vectors  # (N, D)
+    seq: int  # the store's clock when it was written
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorSnapshot:
+    """All vectors of one space at one moment; keeps the ``Snapshot`` protocol.
+
+    Attributes:
+        space: what the vectors mean.
+        version: the store's version that it shows.
+        segments: disjoint parts, searched one by one without copying; together they are all the vectors.
+    """
+
+    space: VectorSpace
+    version: int
+    segments: tuple[Segment, ...]
+
+    def __len__(self) -> int:
+        return sum(len(segment) for segment in self.segments)
+
+    @property
+    def rows(self) -> Rows:
+        """Return (N,) row ids, ascending."""
+        return self._merged()[0]
+
+    @property
+    def vectors(self) -> Vectors:
+        """Return (N, D) in the order of ``rows``: without a copy only when there is one whole segment."""
+        return self._merged()[1]
+
+    def _merged(self) -> tuple[Rows, Vectors]:
+        if len(self.segments) == 1 and not len(self.segments[0].dead):
+            return self.segments[0].rows, self.segments[0].vectors
+        parts = [segment.alive() for segment in self.segments]
+        rows = np.concatenate([part[0] for part in parts] or [np.empty(0, np.int64)])
+        vectors = np.concatenate([part[1] for part in parts] or [np.empty((0, self.space.dim), np.float32)])
+        order = np.argsort(rows, kind="stable")
+        return rows[order], vectors[order]
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // _ALIGN) * _ALIGN
+
+
+def write_vectors(
+    file: Path, identity: Identity, seq: int, n: int, batches: Iterator[tuple[Rows, Vectors]]
+) -> MappedVectors | None:
+    """Write a derived file aside and rename it; memory used does not depend on ``n``.
+
+    Args:
+        file: where it goes; its folder is made.
+        identity: whose vectors these are.
+        seq: the store's clock at the moment that ``batches`` shows.
+        n: how many vectors ``batches`` yields in all.
+        batches: rows ascending, and their vectors.
+
+    Returns:
+        The file, mapped; None when it cannot be put in its place (on Windows, while another process maps the old one).
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; nothing is left behind.
+    """
+    file.parent.mkdir(exist_ok=True)
+    rows_at = _HEADER_SIZE
+    vectors_at = _aligned(rows_at + 8 * n)
+    dim = identity.space.dim
+    size = vectors_at + 4 * n * dim
+    head = _HEADER.pack(_MAGIC, *identity.key(), n, seq, rows_at, vectors_at, size)
+    aside = file.with_name(f"{file.name}.{secrets.token_hex(6)}.part")
+    try:
+        with aside.open("xb") as out:
+            out.write((head + hashlib.sha256(head).digest()).ljust(_HEADER_SIZE, b"\0"))
+            done = 0
+            for rows, vectors in batches:
+                out.seek(rows_at + 8 * done)
+                out.write(np.ascontiguousarray(rows, "<i8").data)
+                out.seek(vectors_at + 4 * done * dim)
+                out.write(np.ascontiguousarray(vectors, "<f4").data)
+                done += len(rows)
+            out.truncate(size)
+            out.flush()
+            os.fsync(out.fileno())
+        try:
+            aside.replace(file)
+        except PermissionError:
+            return None
+        return map_vectors(file, identity)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def map_vectors(file: Path, identity: Identity) -> MappedVectors | None:
+    """Map a derived file; None when it is absent, torn, or not of ``identity``."""
+    with contextlib.suppress(OSError, ValueError), file.open("rb") as source:
+        raw = source.read(_HEADER_SIZE)
+        if len(raw) < _HEADER_SIZE:
+            return None
+        head, checksum = raw[: _HEADER.size], raw[_HEADER.size : _HEADER.size + 32]
+        magic, database, space, dim, n, seq, rows_at, vectors_at, size = _HEADER.unpack(head)
+        if magic != _MAGIC or hashlib.sha256(head).digest() != checksum:
+            return None
+        if (database, space, dim) != identity.key() or os.fstat(source.fileno()).st_size != size:
+            return None
+        mapped = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
+        rows = np.frombuffer(mapped, "<i8", n, rows_at)
+        vectors = np.frombuffer(mapped, "<f4", n * dim, vectors_at).reshape(n, dim)
+        return MappedVectors(rows, vectors, seq)
+    return None

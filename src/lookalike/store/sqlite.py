@@ -1,0 +1,513 @@
+"""The store in one SQLite file: records, metadata and vectors, one folder a collection."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..errors import BadInput, NewerFormat, NoCollection, OtherEmbedder, StorageFailed, UnknownName
+from ..protocols import NewRecord
+from ..types import Record, Rows, Stamp, Vectors, VectorSpace
+from . import backup as backups
+from . import derived, paths
+from .connections import Connections, explained, uri
+from .lock import WriterLock
+from .migrations import APPLICATION_ID, VERSION, migrate
+from .rows import COLUMNS, check_vectors, hash_bytes, record, values
+from .snapshot import VectorSnapshot
+
+__all__ = ["SqliteStore", "open_sqlite"]
+
+T = TypeVar("T")
+
+FILE = "collection.sqlite"
+_OURS = {"writer.lock", "writer.pid", "derived", FILE, FILE + "-wal", FILE + "-shm", FILE + "-journal"}
+_AT_ONCE = 500  # values in one IN (...): every SQLite takes 999
+_PAGE = 1000  # records read ahead by ``records``
+
+
+class SqliteStore:
+    """Keeps the ``Store`` protocol; made by ``open``. May be shared by threads; open it again in each process.
+
+    Every writing method is one transaction, synced to the disk before it returns. Readers in any process see what has
+    been committed and wait for nobody.
+    """
+
+    def __init__(self, path: Path, connections: Connections, lock: WriterLock) -> None:
+        self._path = path
+        self._connections = connections
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = False) -> SqliteStore:
+        """Open the collection folder ``path``, bringing its format up to date; make it when ``create`` is given.
+
+        Raises:
+            NoCollection: there is none, or the folder holds other things.
+            NewerFormat: a newer version of lookalike made it.
+            CollectionBusy: its format must be brought up to date while another process writes.
+            StorageFailed: it is damaged, or cannot be read (or made).
+        """
+        path = Path(path)
+        file = path / FILE
+        if not _exists(file):
+            _make_folder(path, create)
+            create_file = True
+        else:
+            create_file = False
+        lock = WriterLock(path)
+        if create_file:
+            # Another process may be making it at this very moment: wait for it rather than complain.
+            with lock.held(wait_s=10), explained(file):
+                made = sqlite3.connect(uri(file, "rwc"), uri=True, isolation_level=None)
+                with contextlib.closing(made):
+                    # 16 KiB pages: vectors of 512 floats fill 4 KiB pages by half.
+                    made.execute("PRAGMA page_size = 16384")
+                    made.execute("PRAGMA journal_mode = WAL")
+                    migrate(made)
+        connections = Connections(file)
+        try:
+            _bring_up_to_date(connections, lock, create)
+        except BaseException:
+            connections.close()
+            raise
+        return cls(path, connections, lock)
+
+    def __repr__(self) -> str:
+        return f"SqliteStore({str(self._path)!r})"
+
+    def __enter__(self) -> SqliteStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The collection's folder."""
+        return self._path
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every committed change, in whichever process."""
+        with self._connections.use() as db:
+            return _clock(db)
+
+    def close(self) -> None:
+        """Close the files; using the store afterwards is an error."""
+        self._connections.close()
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the writer's lock; may be nested. Raises CollectionBusy while another process holds it."""
+        return self._lock.held()
+
+    def setting(self, key: str, default: str = "") -> str:
+        """Return a setting."""
+        with self._connections.use() as db:
+            found = db.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
+        return default if found is None else str(found[0])
+
+    def set_setting(self, key: str, value: str) -> None:
+        """Store a setting."""
+        with self._changing() as (db, _):
+            db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, value))
+
+    def spaces(self) -> Mapping[str, VectorSpace]:
+        """Return the vector spaces by name, in the order they were added."""
+        with self._connections.use() as db:
+            return {name: space for name, (_, space) in _spaces(db).items()}
+
+    def add_space(self, space: VectorSpace) -> None:
+        """Add a vector space; adding the same one again does nothing.
+
+        Raises:
+            OtherEmbedder: the name is taken by a space that differs.
+            BadInput: a kind that is not stored yet.
+        """
+        if space.kind != "float" or space.similarity not in ("cosine", "l2"):
+            raise BadInput(
+                f"the space {space.name!r} is {space.kind}/{space.similarity}; the store holds float vectors compared "
+                "by cosine or l2."
+            )
+        known = self.spaces().get(space.name)
+        if known == space:
+            return
+        if known is not None:
+            raise OtherEmbedder(
+                f"the collection {self._path} has another space named {space.name!r}: stored {known}, given {space}.",
+                hint="Use the embedder it was made with, or a collection of its own for the other one.",
+            )
+        with self._changing() as (db, _):
+            added = db.execute(
+                "INSERT INTO spaces (name, dim, kind, similarity, fingerprint) VALUES (?, ?, ?, ?, ?)",
+                (space.name, space.dim, space.kind, space.similarity, space.fingerprint),
+            ).lastrowid
+            db.execute(
+                f"CREATE TABLE vectors_{added} (row INTEGER PRIMARY KEY, seq INTEGER NOT NULL, vector BLOB NOT NULL)"
+            )
+            db.execute(f"CREATE INDEX vectors_{added}_by_seq ON vectors_{added} (seq)")
+
+    def put(
+        self, records: Sequence[NewRecord], vectors: Mapping[str, Vectors], *, indexed_ns: int | None = None
+    ) -> Rows:
+        """Add or replace records by id, with their vectors by space name; one transaction.
+
+        A replaced record keeps its row. When its content hash has changed, its vectors of spaces that are not given
+        are dropped, for they are of other bytes. Of an id that comes twice the last wins.
+
+        Args:
+            records: what to store.
+            vectors: space name -> (len(records), dim) float32, finite, of unit norm where the space is cosine.
+            indexed_ns: the time just before the first of them was read, nanoseconds since the epoch; None means now.
+
+        Returns:
+            (len(records),) int64 row ids, in the order given.
+
+        Raises:
+            BadInput, BadShape: a record or vectors that cannot be stored; nothing is changed.
+            UnknownName: a space that has not been added.
+            CollectionBusy, StorageFailed: the change was not made.
+        """
+        with self._connections.use() as db:
+            spaces = _spaces(db)
+        for name, given in vectors.items():
+            check_vectors(_named(spaces, name)[1], given, len(records))
+        last = {new.id: position for position, new in enumerate(records)}
+        columns = [values(records[position]) for position in last.values()]
+        if not columns:
+            return np.empty(0, np.int64)
+        now = time.time_ns() if indexed_ns is None else indexed_ns
+        with self._changing() as (db, seq):
+            before = {
+                name: (row, content)
+                for name, row, content in _select_in(db, "id, row, content_hash FROM records WHERE id", list(last))
+            }
+            fresh = itertools.count(_next_row(db))
+            roots = _root_ids(db, {records[position].root for position in last.values()})
+            for column, position in zip(columns, last.values(), strict=True):
+                found = before.get(column["id"])
+                column["row"] = found[0] if found is not None else next(fresh)
+                column["root_id"] = roots[records[position].root]
+                column["indexed_ns"], column["seq"] = now, seq
+            _write_records(db, [c for c in columns if c["id"] not in before], [c for c in columns if c["id"] in before])
+            for name, given in vectors.items():
+                db.executemany(
+                    f"INSERT OR REPLACE INTO vectors_{spaces[name][0]} VALUES (?, ?, ?)",
+                    (
+                        (column["row"], seq, given[position].astype("<f4", copy=False).tobytes())
+                        for column, position in zip(columns, last.values(), strict=True)
+                    ),
+                )
+            changed = [c["row"] for c in columns if c["id"] in before and before[c["id"]][1] != c["content_hash"]]
+            for name, (space_id, _) in spaces.items():
+                if name not in vectors:
+                    _drop_vectors(db, space_id, changed, seq)
+        rows = {column["id"]: column["row"] for column in columns}
+        return np.fromiter((rows[new.id] for new in records), np.int64, len(records))
+
+    def remove(self, rows: Sequence[int]) -> int:
+        """Remove records with their vectors and return how many there were; unknown rows are passed over."""
+        wanted = sorted({int(row) for row in rows})
+        with self._changing() as (db, seq):
+            for space_id, _ in _spaces(db).values():
+                _drop_vectors(db, space_id, wanted, seq)
+            return sum(
+                db.execute(f"DELETE FROM records WHERE row IN ({_marks(part)})", part).rowcount
+                for part in _parts(wanted)
+            )
+
+    def touch(self, stamps: Mapping[int, Stamp], *, indexed_ns: int | None = None) -> None:
+        """Note new sizes and times of files whose content is the same; row -> stamp."""
+        now = time.time_ns() if indexed_ns is None else indexed_ns
+        with self._changing() as (db, seq):
+            db.executemany(
+                "UPDATE records SET size = ?, mtime_ns = ?, indexed_ns = ?, seq = ? WHERE row = ?",
+                [(stamp.size, stamp.mtime_ns, now, seq, int(row)) for row, stamp in stamps.items()],
+            )
+
+    def get(self, ids: Sequence[str]) -> list[Record | None]:
+        """Return the records of these ids, None for an unknown one."""
+        found = {r.id: r for r in self._records_in("records.id", [i for i in set(ids) if _storable(i)])}
+        return [found.get(name) for name in ids]
+
+    def get_rows(self, rows: Sequence[int]) -> list[Record | None]:
+        """Return the records of these rows, None for one that is no more."""
+        wanted = [int(row) for row in rows]
+        found = {r.row: r for r in self._records_in("records.row", list(set(wanted)))}
+        return [found.get(row) for row in wanted]
+
+    def known(self, sources: Sequence[str]) -> list[Record | None]:
+        """Return the records whose bytes are at these paths or URLs, None for an unknown one.
+
+        Where several records share a source (two ids of a list), the one of the lowest row.
+        """
+        found: dict[str, Record] = {}
+        for r in self._records_in("records.source", [os.fsencode(source) for source in set(sources)]):
+            if r.source not in found or r.row < found[r.source].row:
+                found[r.source] = r
+        return [found.get(source) for source in sources]
+
+    def under(self, root: str) -> Iterator[tuple[str, int]]:
+        """Yield (source, row) of every record below a folder or archive, or at that very path, in bytewise order."""
+        at = (b"", -1)
+        for low, high in paths.ranges(root):
+            at = max(at, (low, -1))
+            while True:
+                with self._connections.use() as db:
+                    page = db.execute(
+                        "SELECT source, row FROM records WHERE (source, row) > (?, ?) AND source < ? "
+                        "ORDER BY source, row LIMIT ?",
+                        (*at, high, _PAGE),
+                    ).fetchall()
+                for source, row in page:
+                    yield os.fsdecode(source), row
+                if len(page) < _PAGE:
+                    break
+                at = page[-1]
+
+    def find_hash(self, hashes: Sequence[str], space: str) -> dict[str, int]:
+        """Map content hashes to the lowest row whose vector in ``space`` is of those very bytes."""
+        wanted = [raw for raw in map(hash_bytes, set(hashes)) if raw is not None]
+        with self._connections.reading() as db:
+            table = f"vectors_{_named(_spaces(db), space)[0]}"
+            found: dict[str, int] = {}
+            for part in _parts(wanted):
+                for raw, row in db.execute(
+                    f"SELECT content_hash, MIN(records.row) FROM records JOIN {table} ON {table}.row = records.row "
+                    f"WHERE content_hash IN ({_marks(part)}) GROUP BY content_hash",
+                    part,
+                ):
+                    found[raw.hex()] = row
+        return found
+
+    def records(self) -> Iterator[Record]:
+        """Yield every record by ascending row, a page at a time: a long walk sees what is committed meanwhile."""
+        last = -1
+        while True:
+            with self._connections.use() as db:
+                page = db.execute(
+                    f"SELECT {COLUMNS} WHERE records.row > ? ORDER BY records.row LIMIT ?", (last, _PAGE)
+                ).fetchall()
+            yield from map(record, page)
+            if len(page) < _PAGE:
+                return
+            last = page[-1][0]
+
+    def count(self) -> int:
+        """Return the number of records."""
+        with self._connections.use() as db:
+            return int(db.execute("SELECT COUNT(*) FROM records").fetchone()[0])
+
+    def vectors(self, space: str, rows: Sequence[int]) -> Vectors:
+        """Return (len(rows), dim) float32 in the order of ``rows``.
+
+        Raises:
+            UnknownName: no such space, or a row that has no vector in it.
+        """
+        wanted = [int(row) for row in rows]
+        with self._connections.reading() as db:
+            space_id, meaning = _named(_spaces(db), space)
+            found = dict(_select_in(db, f"row, vector FROM vectors_{space_id} WHERE row", list(set(wanted))))
+        missing = [row for row in wanted if row not in found]
+        if missing:
+            raise UnknownName(f"row {missing[0]} has no vector in the space {space!r} ({len(missing)} such rows).")
+        joined = b"".join(found[row] for row in wanted)
+        return np.frombuffer(bytearray(joined), "<f4").reshape(len(wanted), meaning.dim)
+
+    def snapshot(self, space: str) -> VectorSnapshot:
+        """Return the vectors of one space at this moment: a mapped file and the changes since it was written.
+
+        The file is made anew when it is absent, torn or far behind; where the folder cannot be written, the vectors
+        are read into memory instead.
+        """
+        return derived.snapshot(self._path, self._connections, space, derived.far_behind)
+
+    def refresh_derived(self) -> None:
+        """Write the mapped files of all spaces anew where they are behind; for the end of a long run of writing.
+
+        Raises:
+            CollectionBusy: another process is writing.
+            StorageFailed: no room, or a read-only folder.
+        """
+        with self.writing():
+            derived.sweep(self._path)
+            for name in self.spaces():
+                derived.refresh(self._path, self._connections, name)
+
+    def rebase(self, old: str, new: str) -> int:
+        """Say that what lay under ``old`` now lies under ``new``; whole path components only.
+
+        Ids and rows stay as they are. Returns how many records moved.
+
+        Raises:
+            BadInput: a record would come to lie where another one is; nothing is changed.
+        """
+        with self._changing() as (db, seq):
+            return paths.rebase(db, old, new, seq)
+
+    def backup(self, target: Path) -> None:
+        """Write a consistent copy of everything to one file, while others read and write.
+
+        Raises:
+            BadInput: ``target`` is a folder, or a file that is no backup of a collection.
+            StorageFailed: it could not be written; nothing is left behind.
+        """
+        with self._connections.use() as db:
+            backups.backup(db, Path(target))
+
+    @classmethod
+    def restore(cls, backup_file: Path, path: Path) -> SqliteStore:
+        """Make the collection folder ``path`` from a backup and open it.
+
+        Raises:
+            NoSuchFile, BadInput: there is no backup, or the file is none, or ``path`` is in use already.
+            NewerFormat: a newer version of lookalike made the backup.
+            StorageFailed: no room, or the backup is damaged.
+        """
+        backups.restore(Path(backup_file), Path(path), Path(path) / FILE)
+        return cls.open(Path(path))
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[tuple[sqlite3.Connection, int]]:
+        """Hold the lock and lend a transaction with its tick of the clock; committed when the block ends well."""
+        with self.writing(), self._connections.changing() as db:
+            db.execute("UPDATE clock SET seq = seq + 1")
+            yield db, _clock(db)
+
+    def _records_in(self, column: str, wanted: Sequence[Any]) -> list[Record]:
+        if not wanted:
+            return []
+        with self._connections.reading() as db:
+            return [record(found) for found in _select_in(db, f"{COLUMNS} WHERE {column}", wanted)]
+
+
+def open_sqlite(path: Path, *, create: bool = False) -> SqliteStore:
+    """Open a store; what the table of stores names."""
+    return SqliteStore.open(path, create=create)
+
+
+def _exists(file: Path) -> bool:
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StorageFailed(f"{file} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
+    return True
+
+
+def _make_folder(path: Path, create: bool) -> None:
+    if path.exists() and not path.is_dir():
+        raise NoCollection(f"{path} is a file, not the folder of a collection.", hint="Name a folder.")
+    if not create:
+        raise NoCollection(
+            f"there is no collection at {path}.", hint="Make one with `lookalike index FOLDER`, or name another path."
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        others = sorted(entry.name for entry in path.iterdir() if entry.name not in _OURS)
+    except OSError as error:
+        raise StorageFailed(f"the collection {path} cannot be made: {error.strerror}.") from error
+    if others:
+        raise NoCollection(
+            f"the folder {path} holds other things ({others[0]!r} for one), so no collection is made in it.",
+            hint="Name a folder that is empty or does not exist yet.",
+        )
+
+
+def _bring_up_to_date(connections: Connections, lock: WriterLock, create: bool) -> None:
+    with connections.use() as db:
+        application = int(db.execute("PRAGMA application_id").fetchone()[0])
+        found = int(db.execute("PRAGMA user_version").fetchone()[0])
+        tables = int(db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0])
+    folder = connections.file.parent
+    if application != APPLICATION_ID and (tables or not create):
+        # An empty database is what remains when the making of a collection was cut short.
+        raise NoCollection(f"{connections.file} is not a collection of lookalike.", hint="Name another path.")
+    if found > VERSION:
+        raise NewerFormat(
+            f"the collection {folder} has format {found}; this version of lookalike knows format {VERSION}.",
+            hint="Upgrade: pip install --upgrade lookalike",
+        )
+    if found < VERSION:
+        with lock.held(wait_s=10), connections.use() as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            migrate(db)
+
+
+def _clock(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT seq FROM clock").fetchone()[0])
+
+
+def _spaces(db: sqlite3.Connection) -> dict[str, tuple[int, VectorSpace]]:
+    found = db.execute("SELECT id, name, dim, fingerprint, kind, similarity FROM spaces ORDER BY id").fetchall()
+    return {row[1]: (row[0], VectorSpace(*row[1:])) for row in found}
+
+
+def _named(spaces: Mapping[str, tuple[int, VectorSpace]], name: str) -> tuple[int, VectorSpace]:
+    if name not in spaces:
+        raise UnknownName(f"there is no vector space {name!r}.", hint=f"Known: {', '.join(spaces) or 'none'}.")
+    return spaces[name]
+
+
+def _next_row(db: sqlite3.Connection) -> int:
+    found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'records'").fetchone()
+    return 1 if found is None else int(found[0]) + 1
+
+
+def _root_ids(db: sqlite3.Connection, roots: Iterable[str]) -> dict[str, int | None]:
+    ids: dict[str, int | None] = {"": None}
+    for root in roots:
+        if root:
+            ids[root] = paths.root_id(db, os.fsencode(root))
+    return ids
+
+
+def _write_records(
+    db: sqlite3.Connection, added: Sequence[Mapping[str, Any]], replaced: Sequence[Mapping[str, Any]]
+) -> None:
+    db.executemany(
+        "INSERT INTO records VALUES (:row, :id, :source, :root_id, :size, :mtime_ns, :content_hash, :width, :height, "
+        ":metadata, :indexed_ns, :seq)",
+        added,
+    )
+    db.executemany(
+        "UPDATE records SET source = :source, root_id = :root_id, size = :size, mtime_ns = :mtime_ns, "
+        "content_hash = :content_hash, width = :width, height = :height, metadata = :metadata, "
+        "indexed_ns = :indexed_ns, seq = :seq WHERE row = :row",
+        replaced,
+    )
+
+
+def _drop_vectors(db: sqlite3.Connection, space_id: int, rows: Sequence[int], seq: int) -> None:
+    for part in _parts(rows):
+        held = f"FROM vectors_{space_id} WHERE row IN ({_marks(part)})"
+        db.execute(f"INSERT INTO gone SELECT {seq}, {space_id}, row {held}", part)
+        db.execute(f"DELETE {held}", part)
+
+
+def _select_in(db: sqlite3.Connection, what: str, wanted: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    for part in _parts(wanted):
+        yield from db.execute(f"SELECT {what} IN ({_marks(part)})", part)
+
+
+def _parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
+
+
+def _marks(part: Sequence[object]) -> str:
+    return ",".join("?" * len(part))
+
+
+def _storable(name: str) -> bool:
+    """Say whether an id can be in the database at all: a lone surrogate cannot even be asked for."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
