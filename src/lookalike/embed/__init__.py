@@ -19,7 +19,10 @@ EMBEDDERS: Registry[Embedder] = Registry(
     {
         "builtin-1": "lookalike.embed.builtin:builtin_1",
         "color-histogram": "lookalike.embed.builtin:color_histogram",
+        "onnx:": "lookalike.embed.neural.onnx:open_onnx",
+        "tflite:": "lookalike.embed.neural.tflite:open_tflite",
     },
+    extras={"tflite:": "tflite"},
 )
 
 ALIASES = {"builtin": "builtin-1"}

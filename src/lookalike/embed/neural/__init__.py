@@ -1,0 +1,1 @@
+"""Embedders that run a trained network from a file."""

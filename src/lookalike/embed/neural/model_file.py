@@ -1,0 +1,96 @@
+"""The file or folder that holds a model: finding it, naming it, hashing it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ...errors import BadInput, ModelError, NoSuchFile
+
+__all__ = ["ModelFile", "digest", "find_model", "read_json"]
+
+
+class ModelFile:
+    """Where a model lies, and what lies beside it.
+
+    Attributes:
+        given: the absolute path that the caller named: the file, or its folder.
+        weights: the absolute path of the model file itself.
+    """
+
+    def __init__(self, given: Path, weights: Path) -> None:
+        self.given = given
+        self.weights = weights
+
+    @property
+    def name(self) -> str:
+        """Return the name that a person would call it by: the stem, or the folder's for ``model.onnx``."""
+        stem = self.weights.stem
+        return self.weights.parent.name if stem == "model" and self.weights.parent.name else stem
+
+    def beside(self, name: str) -> dict[str, Any] | None:
+        """Return the JSON object in the file of this name next to the weights, None when there is no such file."""
+        path = self.weights.with_name(name)
+        return read_json(path) if path.is_file() else None
+
+
+def find_model(path: str, *, scheme: str, suffix: str) -> ModelFile:
+    """Find the model that ``scheme:path`` names: a file, or a folder with ``model`` + suffix in it.
+
+    Raises:
+        BadInput: the path is empty.
+        NoSuchFile: nothing there, or no model in the folder.
+    """
+    if not path:
+        raise BadInput(f"{scheme}: needs a path.", hint=f"Write {scheme}:PATH, with the path of a {suffix} file.")
+    given = Path(path).expanduser().absolute()
+    if given.is_dir():
+        candidates = [given / f"model{suffix}", given / "onnx" / f"model{suffix}"]
+        found = next((c for c in candidates if c.is_file()), None)
+        if found is None:
+            only = sorted(given.glob(f"*{suffix}"))
+            if len(only) != 1:
+                seen = ", ".join(p.name for p in only) or f"no {suffix} file"
+                raise NoSuchFile(
+                    f"the folder {given} has no model{suffix}; it has {seen}.", hint="Name the file itself."
+                )
+            found = only[0]
+        return ModelFile(given, found)
+    if not given.is_file():
+        raise NoSuchFile(f"no such model file: {given}", hint=f"{scheme}: takes a {suffix} file or a folder with one.")
+    return ModelFile(given, given)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object of a file.
+
+    Raises:
+        ModelError: the file is not a JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as broken:
+        raise ModelError(f"{path} is not a JSON file: {broken}") from broken
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} should hold a JSON object, not a {type(value).__name__}")
+    return value
+
+
+def digest(paths: Sequence[Path]) -> str:
+    """Return the sha256 of a file's contents, or of the digests of several files in order: 64 hex digits.
+
+    Hashes are remembered within the process by path, size and time, since weights may be gigabytes.
+    """
+    stats = [(path, path.stat()) for path in paths]
+    digests = [_file_digest(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _file_digest(path: Path, size: int, mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,254 @@
+"""Embeds with any ONNX model of one image input, on ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import BadInput, ModelError
+from ...types import Image, Vectors, VectorSpace
+from ..unit import unit
+from .model_file import ModelFile, digest, find_model
+from .onnx_file import external_data
+from .preprocess import Preprocess, from_config, imagenet
+
+__all__ = ["OnnxEmbedder", "open_onnx"]
+
+DEFAULT_SIZE = 224  # of a model whose graph leaves the size open and that says nothing beside it
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "coreml": "CoreMLExecutionProvider"}
+_INPUT_TYPES: dict[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+}
+_WANTED_OUTPUTS = ("image_embeds", "pooler_output", "image_features", "sentence_embedding", "embedding")
+
+
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """The model's one input: (batch, height, width) are None where the graph leaves them open."""
+
+    name: str
+    dtype: type[np.generic]
+    layout: Literal["nchw", "nhwc"]
+    batch: int | None
+    size: tuple[int | None, int | None]
+
+
+class OnnxEmbedder:
+    """A network in an ONNX file; made by ``open_onnx``.
+
+    Attributes:
+        spec: ``onnx:`` and the absolute path that was opened; ``create(spec)`` makes the same embedder again.
+        space: float rows of unit norm; named after the file and the first digits of its hash.
+        input_size: pixels of the longer side of the network's input, after resizing and before cropping.
+        providers: the execution providers that ONNX Runtime uses, first one first.
+    """
+
+    def __init__(self, session: Any, given: Path, name: str, weights_hash: str, preprocess: Preprocess) -> None:
+        self.spec = f"onnx:{given}"
+        self.preprocess = preprocess
+        self._session = session
+        self._input = _read_input(session, self.spec)
+        self._output = _choose_output(session)
+        self.fingerprint = f"onnx/{weights_hash}/{self._output}/{preprocess!r}"
+        self.input_size = preprocess.side
+        self.providers: list[str] = list(session.get_providers())
+        grey = np.full((1, 1, 3), 128, np.uint8)
+        self.space = VectorSpace(f"onnx:{name}@{weights_hash[:8]}", self._forward([self.prepare(grey)]).shape[1], "-")
+        self.space = VectorSpace(self.space.name, self.space.dim, self.fingerprint)
+
+    def __repr__(self) -> str:
+        return f"OnnxEmbedder({self.spec!r}, dim={self.space.dim}, providers={self.providers})"
+
+    def prepare(self, image: Image) -> npt.NDArray[np.uint8]:
+        """Return the image resized and cropped, (height, width, 3) uint8."""
+        return self.preprocess.pixels(image)
+
+    def embed_prepared(self, prepared: Sequence[npt.NDArray[Any]]) -> Vectors:
+        """Return (B, D) unit rows of prepared images.
+
+        Raises:
+            ModelError: the network fails, or gives NaN, infinity or an unexpected shape.
+        """
+        if not prepared:
+            return np.zeros((0, self.space.dim), np.float32)
+        return unit(self._forward(prepared), source=self.spec)
+
+    def embed(self, images: Sequence[Image]) -> Vectors:
+        """Return (B, D) unit rows."""
+        return self.embed_prepared([self.prepare(image) for image in images])
+
+    def _forward(self, prepared: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        step = self._input.batch or len(prepared)
+        rows = []
+        for start in range(0, len(prepared), step):
+            part = list(prepared[start : start + step])
+            wanted = len(part)
+            part += part[-1:] * (step - wanted)  # a fixed batch is filled up with copies
+            rows.append(self._run(np.stack(part))[:wanted])
+        return np.concatenate(rows)
+
+    def _run(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        """Return the pooled rows of (B, H, W, 3) uint8, not normalised."""
+        feed: npt.NDArray[Any] = pixels
+        if self._input.dtype is not np.uint8:
+            feed = self.preprocess.normalise(pixels).astype(self._input.dtype, copy=False)
+        if self._input.layout == "nchw":
+            feed = np.ascontiguousarray(feed.transpose(0, 3, 1, 2))
+        try:
+            (output,) = self._session.run([self._output], {self._input.name: feed})
+        except Exception as failed:
+            raise ModelError(f"{self.spec} failed on an input of shape {feed.shape}: {_first_line(failed)}") from failed
+        return _pool(np.asarray(output), len(pixels), self._input.layout, self.spec)
+
+
+def open_onnx(path: str, *, device: str = "auto", threads: int | None = None) -> OnnxEmbedder:
+    """Open an ONNX file, or a folder with ``model.onnx`` in it.
+
+    Preprocessing comes from ``preprocessor_config.json`` next to the file. Without one: the shorter side resized to
+    the input size of the graph (224 when the graph leaves it open), the middle cut out, bilinear, RGB, scaled to
+    [0, 1], ImageNet's mean and deviation; a uint8 input gets the raw pixels. A ``name`` in ``lookalike.json`` names
+    the space.
+
+    The output taken is the one named ``image_embeds``, ``pooler_output``, ``image_features``, ``sentence_embedding``
+    or ``embedding``, else the first. (B, D) is taken as it is; of (B, tokens, D) the first token, the class token; of a
+    feature map the mean over all positions. Rows are then scaled to unit norm.
+
+    Args:
+        path: the file or folder.
+        device: ``cpu``, ``cuda`` or ``coreml``; ``auto`` takes the best that is there.
+        threads: threads of one run; None leaves it to ONNX Runtime, which takes all physical cores.
+
+    Raises:
+        NoSuchFile: no such file or folder.
+        BadInput: the device is not there.
+        ModelError: not an ONNX model, not an image model, missing weights, or a contradictory preprocessing.
+    """
+    model = find_model(path, scheme="onnx", suffix=".onnx")
+    weights = [model.weights, *_external_files(model)]
+    session = _open_session(model.weights, _choose_providers(device), device, threads)
+    about = model.beside("lookalike.json") or {}
+    name = str(about.get("name") or model.name)
+    preprocess = _choose_preprocess(model, _read_input(session, f"onnx:{model.given}"))
+    return OnnxEmbedder(session, model.given, name, digest(weights), preprocess)
+
+
+def _external_files(model: ModelFile) -> list[Path]:
+    try:
+        names = external_data(model.weights)
+    except ValueError as broken:
+        raise ModelError(f"{model.weights} is not an ONNX file: {broken}.") from broken
+    files = [model.weights.parent / name for name in names]
+    for file in files:
+        if not file.is_file():
+            raise ModelError(
+                f"{model.weights} keeps weights in {file.name!r}, which is not beside it.",
+                hint=f"Put that file into {file.parent}.",
+            )
+    return files
+
+
+def _choose_providers(device: str) -> list[str]:
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    if device == "auto":
+        return [_PROVIDERS[d] for d in ("cuda", "coreml", "cpu") if _PROVIDERS[d] in available]
+    if _PROVIDERS.get(device) not in available:
+        known = ", ".join(d for d, provider in _PROVIDERS.items() if provider in available)
+        raise BadInput(
+            f"the device {device!r} is not available; this ONNX Runtime offers: {known}.",
+            hint="For NVIDIA GPUs: pip install onnxruntime-gpu, in place of onnxruntime." if device == "cuda" else "",
+        )
+    return list(dict.fromkeys([_PROVIDERS[device], _PROVIDERS["cpu"]]))
+
+
+def _open_session(path: Path, providers: list[str], device: str, threads: int | None) -> Any:
+    import onnxruntime
+
+    if threads is not None and threads < 1:
+        raise BadInput(f"threads should be at least 1, got {threads}")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only: its warnings name graph nodes, which no user can act upon
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as failed:  # its exceptions share no public base
+        if device == "auto" and providers != [_PROVIDERS["cpu"]]:
+            return _open_session(path, [_PROVIDERS["cpu"]], "cpu", threads)
+        raise ModelError(f"ONNX Runtime cannot open {path}: {_first_line(failed)}") from failed
+    if device != "auto" and providers[0] not in session.get_providers():
+        raise BadInput(f"the device {device!r} is installed but could not be started; see the message of ONNX Runtime.")
+    return session
+
+
+def _read_input(session: Any, spec: str) -> _Input:
+    inputs = session.get_inputs()
+    if len(inputs) != 1:
+        names = ", ".join(i.name for i in inputs) or "none"
+        raise ModelError(
+            f"{spec} should have one input, the image; it has {len(inputs)}: {names}.",
+            hint="Export the image tower alone." if len(inputs) > 1 else "",
+        )
+    only = inputs[0]
+    if only.type not in _INPUT_TYPES:
+        raise ModelError(f"{spec}: the input {only.name!r} is {only.type}; float32, float16 or uint8 is needed.")
+    shape = list(only.shape)
+    if len(shape) != 4 or (3 not in (shape[1], shape[3]) and isinstance(shape[1], int) and isinstance(shape[3], int)):
+        raise ModelError(f"{spec}: the input {only.name!r} has shape {shape}; (B, 3, H, W) or (B, H, W, 3) is needed.")
+    fixed = [side if isinstance(side, int) and side > 0 else None for side in shape]
+    layout: Literal["nchw", "nhwc"] = "nhwc" if shape[3] == 3 and shape[1] != 3 else "nchw"
+    size = (fixed[1], fixed[2]) if layout == "nhwc" else (fixed[2], fixed[3])
+    return _Input(only.name, _INPUT_TYPES[only.type], layout, fixed[0], size)
+
+
+def _choose_preprocess(model: ModelFile, wanted: _Input) -> Preprocess:
+    config = model.beside("preprocessor_config.json")
+    if config is None:
+        return imagenet((wanted.size[0] or DEFAULT_SIZE, wanted.size[1] or DEFAULT_SIZE))
+    source = str(model.weights.with_name("preprocessor_config.json"))
+    found = from_config(config, source=source)
+    if found.output is None:
+        raise ModelError(
+            f"{source} gives images of differing sizes.", hint="It needs a crop_size, or height and width."
+        )
+    for given, fixed in zip(found.output, wanted.size, strict=True):
+        if fixed is not None and given != fixed:
+            raise ModelError(f"{source} gives images of {found.output}, but {model.weights} takes {wanted.size}.")
+    return found
+
+
+def _choose_output(session: Any) -> str:
+    outputs = session.get_outputs()
+    names = [output.name for output in outputs]
+    named = next((name for name in _WANTED_OUTPUTS if name in names), None)
+    if named is not None:
+        return named
+    flat = next((o.name for o in outputs if isinstance(o.shape, list) and len(o.shape) == 2), None)
+    return str(flat or names[0])
+
+
+def _pool(output: npt.NDArray[Any], batch: int, layout: str, spec: str) -> npt.NDArray[Any]:
+    if output.ndim == 0 or output.shape[0] != batch or output.ndim not in (2, 3, 4) or 0 in output.shape:
+        raise ModelError(
+            f"{spec} gave an output of shape {output.shape} for {batch} images; (B, D), (B, tokens, D) or a feature "
+            "map (B, D, H, W) is needed.",
+            hint="This may be a detector, or a model that was not exported for embedding.",
+        )
+    if output.ndim == 3:
+        return np.asarray(output[:, 0])
+    if output.ndim == 4:
+        return np.asarray(output.astype(np.float32).mean(axis=(2, 3) if layout == "nchw" else (1, 2)))
+    return output
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
