@@ -10,12 +10,20 @@ import numpy.typing as npt
 from ..errors import BadInput, BadShape
 from ..protocols import Snapshot
 from ..types import Candidates, Rows, Segment, Vectors, VectorSpace
+from .scores import all_scores
 from .topk import Best
 
 __all__ = ["Exact"]
 
+Floats = npt.NDArray[np.float32]
+Blocks = Iterator[tuple[Rows, Vectors]]
+
 _BLOCK_BYTES = 4 << 20  # vectors scored at a time: they and their scores stay in the cache (measured: 1-8 MiB alike)
 _SCORES_BYTES = 8 << 20  # scores held at a time for one block of queries
+_RANKING_BYTES = 64 << 20  # the same where all scores are wanted: fewer passes over the vectors
+_RANKING_SHARE = 8  # from an eighth of everything, sorting everything is faster than keeping the best
+_NORM_TOLERANCE = 1e-3
+_LONGEST = 1e15  # squared distances beyond it overflow float32
 
 
 class Exact:
@@ -105,7 +113,8 @@ class Exact:
             BadInput: ``k`` is not positive.
             BadShape: queries of another shape, or not finite.
 
-        Cost: O(Q N D) time; memory for the result and some 20 MiB, whatever N is.
+        Cost: O(Q N D) time; memory for the result and some 30 MiB; where k is over N / 8,
+            some 300 MiB or 20 N bytes, whichever is more.
         """
         if k <= 0:
             raise BadInput(f"k must be at least 1, got {k}.")
@@ -114,23 +123,39 @@ class Exact:
         rows = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)
         total = len(self) if only is None else min(len(self), len(only))
-        step = self._block_rows()
-        at_once = max(1, _SCORES_BYTES // (4 * (step + min(k, total))))
-        for start in range(0, len(queries), at_once):
-            part = slice(start, start + at_once)
-            best = Best(queries[part], min(k, total), self._space.similarity)
-            if total:
-                for block_rows, block in self._blocks(step, only):
-                    best.offer(block_rows, block)
-            found_rows, found_scores = best.result()
-            rows[part, : found_rows.shape[1]] = found_rows
-            scores[part, : found_rows.shape[1]] = found_scores
+        k = min(k, total)
+        if k:
+            ranking = k * _RANKING_SHARE >= total
+            find = self._ranking if ranking else self._best
+            step = max(64, _BLOCK_BYTES // (4 * self._space.dim))
+            held = (_RANKING_BYTES // total) if ranking else (_SCORES_BYTES // (step + k))
+            at_once = max(1, held // 4)
+            for start in range(0, len(queries), at_once):
+                part = slice(start, start + at_once)
+                found = find(queries[part], k, self._blocks(step, only))
+                rows[part, : found[0].shape[1]], scores[part, : found[1].shape[1]] = found
         return Candidates(rows, scores)
 
-    def _block_rows(self) -> int:
-        return max(64, _BLOCK_BYTES // (4 * self._space.dim))
+    def _best(self, queries: Vectors, k: int, blocks: Blocks) -> tuple[Rows, Floats]:
+        best = Best(queries, k, self._space.similarity)
+        for rows, vectors in blocks:
+            best.offer(rows, vectors)
+        return best.result()
 
-    def _blocks(self, step: int, only: Rows | None) -> Iterator[tuple[Rows, Vectors]]:
+    def _ranking(self, queries: Vectors, k: int, blocks: Blocks) -> tuple[Rows, Floats]:
+        """Score everything, then sort: what is faster when much of it is wanted."""
+        seen = [(rows, all_scores(queries, vectors, self._space.similarity)) for rows, vectors in blocks]
+        if not seen:
+            return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
+        rows = np.concatenate([part[0] for part in seen])
+        scores = np.concatenate([part[1] for part in seen], axis=1)
+        if (rows[1:] < rows[:-1]).any():
+            by_row = np.argsort(rows)
+            rows, scores = rows[by_row], scores[:, by_row]
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # stable: equal scores stay in the order of rows
+        return rows[order], np.take_along_axis(scores, order, axis=1)
+
+    def _blocks(self, step: int, only: Rows | None) -> Blocks:
         for segment in self._segments:
             yield from _segment_blocks(segment, step, only)
 
@@ -141,10 +166,16 @@ class Exact:
         given = np.ascontiguousarray(given, np.float32)
         if not np.isfinite(given).all():
             raise BadShape(f"{what} must be finite; one holds NaN or infinity.")
+        norms = np.sqrt(np.einsum("ij,ij->i", given, given, dtype=np.float64))
+        if self._space.similarity == "cosine" and (np.abs(norms - 1) > _NORM_TOLERANCE).any():
+            worst = float(norms[np.argmax(np.abs(norms - 1))])
+            raise BadShape(f"{what} of the space {self._space.name!r} have unit norm; one has {worst:.6g}.")
+        if (norms > _LONGEST).any():
+            raise BadShape(f"{what} must not be longer than {_LONGEST:g}; one has the norm {norms.max():.6g}.")
         return given
 
 
-def _segment_blocks(segment: Segment, step: int, only: Rows | None) -> Iterator[tuple[Rows, Vectors]]:
+def _segment_blocks(segment: Segment, step: int, only: Rows | None) -> Blocks:
     """Yield the vectors that count, at most ``step`` at a time; copies only where some are left out."""
     if only is not None:
         at = np.setdiff1d(_positions(segment.rows, only), segment.dead, assume_unique=True)

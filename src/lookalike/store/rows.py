@@ -22,6 +22,7 @@ COLUMNS = (
 )
 
 _NORM_TOLERANCE = 1e-3  # a float16 model's unit vector is within 5e-4; a forgotten normalisation is far outside
+_LONGEST = 1e15  # squared distances beyond it overflow float32
 
 
 def record(columns: Sequence[Any]) -> Record:
@@ -96,8 +97,12 @@ def check_vectors(space: VectorSpace, vectors: Vectors, n: int) -> None:
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         raise BadShape(f"vector {int(np.argmin(finite))} of {n} for the space {space.name!r} is not finite.")
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    if (norms > _LONGEST).any():
+        raise BadShape(
+            f"vector {int(np.argmax(norms))} of {n} for the space {space.name!r} is longer than {_LONGEST:g}."
+        )
     if space.similarity == "cosine":
-        norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
         off = np.abs(norms - 1) > _NORM_TOLERANCE
         if off.any():
             first = int(np.argmax(off))

@@ -214,7 +214,7 @@ class SqliteStore:
         rows = {column["id"]: column["row"] for column in columns}
         return np.fromiter((rows[new.id] for new in records), np.int64, len(records))
 
-    def remove(self, rows: Sequence[int]) -> int:
+    def remove(self, rows: Sequence[int] | Rows) -> int:
         """Remove records with their vectors and return how many there were; unknown rows are passed over."""
         wanted = sorted({int(row) for row in rows})
         with self._changing() as (db, seq):
@@ -239,7 +239,7 @@ class SqliteStore:
         found = {r.id: r for r in self._records_in("records.id", [i for i in set(ids) if _storable(i)])}
         return [found.get(name) for name in ids]
 
-    def get_rows(self, rows: Sequence[int]) -> list[Record | None]:
+    def get_rows(self, rows: Sequence[int] | Rows) -> list[Record | None]:
         """Return the records of these rows, None for one that is no more."""
         wanted = [int(row) for row in rows]
         found = {r.row: r for r in self._records_in("records.row", list(set(wanted)))}
@@ -307,7 +307,7 @@ class SqliteStore:
         with self._connections.use() as db:
             return int(db.execute("SELECT COUNT(*) FROM records").fetchone()[0])
 
-    def vectors(self, space: str, rows: Sequence[int]) -> Vectors:
+    def vectors(self, space: str, rows: Sequence[int] | Rows) -> Vectors:
         """Return (len(rows), dim) float32 in the order of ``rows``.
 
         Raises:
