@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput
-from .intervals import Method, bootstrap_means
+from .intervals import Method, bootstrap_means, pooled_replicates
 from .judged import Judged
 from .metrics import Values, parse_metric
 
-__all__ = ["Average", "Estimate", "Unit", "per_class", "per_query", "summarise"]
+__all__ = ["Average", "Estimate", "Unit", "clusters_of", "per_class", "per_query", "summarise"]
 
 Average = Literal["micro", "macro"]
 Unit = Literal["class", "query"]
@@ -47,7 +47,7 @@ class Estimate:
 def per_query(judged: Judged, keys: Sequence[str]) -> dict[str, Values]:
     """Return the (Q,) values of each metric; NaN where a query has nothing to find."""
     parsed = {key: parse_metric(key) for key in keys}  # all keys are checked before anything is computed
-    return {key: metric.per_query(judged, cut) for key, (metric, cut) in parsed.items()}
+    return {key: metric.values(judged, cut) for key, (metric, cut) in parsed.items()}
 
 
 def summarise(
@@ -67,27 +67,47 @@ def summarise(
         judged: what the search gave.
         keys: names of metrics, such as ``map`` and ``hit_rate@1``.
         average: ``micro`` weighs queries alike, ``macro`` classes alike (the mean of their means; its intervals
-            always draw classes).
+            always draw classes). Metrics of pooled pairs, such as ``micro_ap``, have one value either way.
         by: what is drawn for the interval; None draws classes where they are known, else queries.
         resamples, seed, confidence, method: as in ``bootstrap_means``.
 
     Raises:
         BadInput: a class average or interval without classes, or a bad key.
     """
-    if judged.classes is None and (average == "macro" or by == "class"):
-        raise BadInput("an average or interval by class needs the class of each query.", hint="Give Judged classes=...")
-    values = per_query(judged, keys)
-    table = np.stack([values[key] for key in keys], axis=1) if keys else np.empty((len(judged), 0))
-    clusters = None
-    if judged.classes is not None and (average == "macro" or by != "query"):
-        clusters = np.unique(judged.classes, return_inverse=True)[1].astype(np.int64)
-    options: dict[str, Any] = {"resamples": resamples, "seed": seed, "confidence": confidence, "method": method}
-    mean, low, high = bootstrap_means(table, clusters, macro=average == "macro", **options)
+    parsed = {key: parse_metric(key) for key in keys}
+    clusters = clusters_of(judged, average=average, by=by)
+    draw: dict[str, Any] = {"resamples": resamples, "seed": seed}
+    form: dict[str, Any] = {"confidence": confidence, "method": method}
+
+    single = [key for key, (metric, _) in parsed.items() if metric.pooled is None]
+    values = per_query(judged, single)
+    table = np.array([values[key] for key in single]).reshape(len(single), len(judged)).T
+    mean, low, high = bootstrap_means(table, clusters, macro=average == "macro", **draw, **form)
     n = (~np.isnan(table)).sum(axis=0)
-    return {
+    out = {
         key: Estimate(float(mean[i]), float(low[i]), float(high[i]), int(n[i]), len(judged) - int(n[i]))
-        for i, key in enumerate(keys)
+        for i, key in enumerate(single)
     }
+    pooled = {key: metric.pooled for key, (metric, _) in parsed.items() if metric.pooled is not None}
+    if pooled:
+        replicates = pooled_replicates(judged, list(pooled.values()), clusters, **draw)
+        low, high = replicates.intervals(**form)
+        for i, key in enumerate(pooled):
+            out[key] = Estimate(float(replicates.values[i]), float(low[i]), float(high[i]), len(judged))
+    return {key: out[key] for key in keys}
+
+
+def clusters_of(judged: Judged, *, average: Average, by: Unit | None) -> npt.NDArray[np.int64] | None:
+    """Return the class 0..C-1 of each query (Q,) when classes are to be drawn, None when queries are."""
+    if judged.classes is None:
+        if average == "macro" or by == "class":
+            raise BadInput(
+                "an average or interval by class needs the class of each query.", hint="Give Judged classes=..."
+            )
+        return None
+    if average == "micro" and by == "query":
+        return None
+    return np.unique(judged.classes, return_inverse=True)[1].astype(np.int64)
 
 
 def per_class(judged: Judged, keys: Sequence[str]) -> tuple[npt.NDArray[Any], dict[str, Values]]:

@@ -1,9 +1,9 @@
 """Average precision: the mean of the precision at each relevant result. Three cuts of it, each divided differently.
 
 ``map`` divides by all relevant items (trec_eval's ``map``, PML's ``mean_average_precision``). ``map@K`` divides by
-``min(total, K)``, as the Google Landmarks challenges do (Weyand et al. 2020, eq. 1), so that a perfect list scores 1;
+``min(total, K)``, as the Google Landmarks challenges do (Weyand et al. 2020), so that a perfect list scores 1;
 trec_eval's ``map_cut_K`` divides by the total and cannot reach 1 when more than K are relevant. ``map_at_r`` looks at
-the first R = total results (Musgrave et al. 2020, eq. 4). Precision is taken at ranks, without interpolation and
+the first R = total results (Musgrave et al. 2020). Precision is taken at ranks, without interpolation and
 without the trapezoids of the original Oxford buildings program, which give other values.
 """
 
@@ -46,12 +46,12 @@ METRICS = (
         key="map@K",
         per_query=average_precision_at,
         definition="The sum of the precisions at the relevant ranks up to K, divided by min(relevant items, K).",
-        source="Weyand et al., Google Landmarks Dataset v2, CVPR 2020, eq. 1",
+        source="Weyand et al., Google Landmarks Dataset v2, CVPR 2020",
     ),
     Metric(
         key="map_at_r",
         per_query=average_precision_at_r,
         definition="The sum of the precisions at the relevant ranks up to R, divided by R, the number relevant.",
-        source="Musgrave, Belongie and Lim, A Metric Learning Reality Check, ECCV 2020, eq. 4",
+        source="Musgrave, Belongie and Lim, A Metric Learning Reality Check, ECCV 2020",
     ),
 )
