@@ -77,7 +77,8 @@ def _split_alpha(picture: Pillow.Image) -> tuple[Pillow.Image, Pillow.Image | No
     """Return the colour in mode L, RGB or CMYK, and the alpha in mode L if there is any."""
     mode = picture.mode
     if picture.has_transparency_data and mode != "CMYK":
-        rgba = picture.convert("RGBA")
+        # Pillow has no way from premultiplied grey to RGBA but this one.
+        rgba = (picture.convert("LA") if mode == "La" else picture).convert("RGBA")
         # Grey stays one channel, so that a grey profile fits it.
         grey = mode in {"1", "L", "LA", "La"}
         return rgba.getchannel("R") if grey else rgba.convert("RGB"), rgba.getchannel("A")

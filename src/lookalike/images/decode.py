@@ -49,7 +49,7 @@ def decode(data: bytes, *, input_size: int | None = None, max_megapixels: float 
     Args:
         data: the whole file.
         input_size: the side, in pixels, of what the embedder takes; the result may then be reduced, its short side
-            staying at least twice that, so that vectors stay within cosine 0.999 of the full decode's (for an
+            staying at least 2.2 times that, so that vectors stay within cosine 0.999 of the full decode's (for an
             embedder that resizes with a bilinear, bicubic or Lanczos filter). None decodes in full.
         max_megapixels: larger pictures are refused by their header, before any pixel is decoded.
 

@@ -24,7 +24,7 @@ _DENSITY = 2
 _WHITE = (255, 255, 255)
 _INK = (32, 33, 36)
 _QUIET = (112, 117, 122)
-_GROUND = (246, 247, 248)  # what letter-boxing shows
+_GROUND = (244, 245, 246)  # of a tile without a picture
 _EDGE = (229, 231, 234)
 _GREEN = (24, 128, 56)
 _RED = (197, 57, 41)
@@ -64,11 +64,13 @@ class Row:
         title: ``Query``, ``Results``; empty draws none.
         tiles: drawn left to right; more than the columns of the picture go on in the next line.
         ranked: number the tiles from 1.
+        query: drawn to the left of the first line, parted from the tiles by a thin line.
     """
 
     title: str
     tiles: Sequence[Tile]
     ranked: bool = False
+    query: Sequence[Tile] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class _Measures:
             text=text,
             heading=round(text * 1.15),
             title=round(text * 1.6),
-            frame=max(_DENSITY, round(unit * 0.75)),
+            frame=max(_DENSITY, round(unit * 0.6)),
             radius=2 * unit,
             line=round(text * 1.42),
         )
@@ -129,8 +131,7 @@ def draw(rows: Sequence[Row], *, title: str = "", tile_px: int = 200, columns: i
         raise BadInput(f"columns must be at least 1, got {columns}.")
     m = _Measures.of(tile_px)
     heading = drawable(title)
-    across = max((min(len(row.tiles), columns) for row in rows), default=1) or 1
-    width = 2 * m.margin + across * m.tile + (across - 1) * m.gap
+    width = 2 * m.margin + max((_row_width(row, columns, m) for row in rows), default=m.tile)
     title_height = round(m.title * 1.9) if heading else 0
     heights = [_row_height(row, columns, m) for row in rows]
     height = 2 * m.margin + title_height + sum(heights) + round(m.gap * 1.2) * max(0, len(rows) - 1)
@@ -140,7 +141,7 @@ def draw(rows: Sequence[Row], *, title: str = "", tile_px: int = 200, columns: i
     y = m.margin
     if heading:
         room = width - 2 * m.margin
-        pen.text((m.margin, y), shortened(heading, room, m.title), font=font(m.title), fill=_INK, anchor="lt")
+        pen.text((m.margin, y), shortened(heading, room, m.title), font=font(m.title), fill=_INK, anchor="la")
         y += title_height
     for row, row_height in zip(rows, heights, strict=True):
         _draw_row(canvas, pen, row, y, columns, m)
@@ -148,29 +149,49 @@ def draw(rows: Sequence[Row], *, title: str = "", tile_px: int = 200, columns: i
     return canvas
 
 
+def _row_width(row: Row, columns: int, m: _Measures) -> int:
+    across = min(len(row.tiles), columns)
+    return _query_width(row, m) + max(m.tile, across * (m.tile + m.gap) - m.gap)
+
+
+def _query_width(row: Row, m: _Measures) -> int:
+    """Return the width of the query's tiles with the space and the line that part them from the others."""
+    return len(row.query) * (m.tile + m.gap) + m.gap if row.query else 0
+
+
 def _row_height(row: Row, columns: int, m: _Measures) -> int:
-    heading = round(m.heading * 1.9) if row.title else 0
-    lines = -(-len(row.tiles) // columns)
+    heading = round(m.heading * 1.9) if row.title or row.query else 0
+    lines = max(-(-len(row.tiles) // columns), 1 if row.query else 0)
     return heading + lines * _tile_height(row, m) + max(0, lines - 1) * m.gap
 
 
 def _tile_height(row: Row, m: _Measures) -> int:
     """Return the height of a tile with its text; a row keeps one height, so that its tiles stand level."""
     has_first = row.ranked or any(t.score is not None or t.relevant is not None for t in row.tiles)
-    has_caption = any(t.caption for t in row.tiles)
-    has_note = any(t.note and t.image is not None for t in row.tiles)
+    tiles = [*row.query, *row.tiles]
+    has_caption = any(t.caption for t in tiles)
+    has_note = any(t.note and t.image is not None for t in tiles)
     return m.tile + (m.line // 2) + (int(has_first) + int(has_caption) + int(has_note)) * m.line
 
 
 def _draw_row(canvas: Pillow.Image, pen: ImageDraw.ImageDraw, row: Row, y: int, columns: int, m: _Measures) -> None:
-    if row.title:
+    left = m.margin + _query_width(row, m)
+    if row.title or row.query:
+        if row.query:
+            pen.text((m.margin, y), "Query", font=font(m.heading), fill=_QUIET, anchor="la")
         text = drawable(row.title) + ("" if row.tiles else ": none")
-        room = canvas.width - 2 * m.margin
-        pen.text((m.margin, y), shortened(text, room, m.heading), font=font(m.heading), fill=_QUIET, anchor="lt")
+        shown = shortened(text, canvas.width - m.margin - left, m.heading)
+        pen.text((left, y), shown, font=font(m.heading), fill=_QUIET, anchor="la")
         y += round(m.heading * 1.9)
+    for number, tile in enumerate(row.query):
+        _draw_tile(canvas, pen, tile, m.margin + number * (m.tile + m.gap), y, None, m)
+    if row.query:
+        lines = max(1, -(-len(row.tiles) // columns))
+        bottom = y + lines * (_tile_height(row, m) + m.gap) - m.gap
+        pen.line([(left - m.gap, y), (left - m.gap, bottom)], fill=_EDGE, width=_DENSITY)
     step = _tile_height(row, m) + m.gap
     for number, tile in enumerate(row.tiles):
-        x = m.margin + (number % columns) * (m.tile + m.gap)
+        x = left + (number % columns) * (m.tile + m.gap)
         _draw_tile(canvas, pen, tile, x, y + (number // columns) * step, number + 1 if row.ranked else None, m)
 
 
@@ -184,10 +205,10 @@ def _draw_tile(
         y += m.line
     if tile.caption:
         caption = shortened(drawable(tile.caption), m.tile, m.small)
-        pen.text((x, y), caption, font=font(m.small), fill=_QUIET, anchor="lt")
+        pen.text((x, y), caption, font=font(m.small), fill=_QUIET, anchor="la")
         y += m.line
     if tile.note and tile.image is not None:
-        pen.text((x, y), shortened(drawable(tile.note), m.tile, m.small), font=font(m.small), fill=_QUIET, anchor="lt")
+        pen.text((x, y), shortened(drawable(tile.note), m.tile, m.small), font=font(m.small), fill=_QUIET, anchor="la")
 
 
 def _draw_picture(canvas: Pillow.Image, pen: ImageDraw.ImageDraw, tile: Tile, x: int, y: int, m: _Measures) -> None:
@@ -196,7 +217,7 @@ def _draw_picture(canvas: Pillow.Image, pen: ImageDraw.ImageDraw, tile: Tile, x:
     inner = m.tile - 2 * (thickness + m.frame)
     mask = Pillow.new("L", (m.tile, m.tile), 0)
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, m.tile - 1, m.tile - 1), m.radius, fill=255)
-    face = Pillow.new("RGB", (m.tile, m.tile), _GROUND)
+    face = Pillow.new("RGB", (m.tile, m.tile), _GROUND if tile.image is None else _WHITE)
     if tile.image is None:
         _draw_note(ImageDraw.Draw(face), tile.note or "no picture", m)
     else:
@@ -237,17 +258,18 @@ def _draw_first_line(pen: ImageDraw.ImageDraw, tile: Tile, x: int, y: int, rank:
     """Rank at the left, then the verdict, the score at the right."""
     left = float(x)
     if rank is not None:
-        pen.text((left, y), str(rank), font=font(m.text), fill=_INK, anchor="lt")
+        pen.text((left, y), str(rank), font=font(m.text), fill=_INK, anchor="la")
         left += text_width(str(rank), m.text) + m.text * 0.55
     if tile.relevant is not None:
         _draw_verdict(pen, tile.relevant, left, y, m)
     if tile.score is not None:
-        pen.text((x + m.tile, y), f"{tile.score:.3f}", font=font(m.text), fill=_INK, anchor="rt")
+        pen.text((x + m.tile, y), f"{tile.score:.3f}", font=font(m.text), fill=_INK, anchor="ra")
 
 
 def _draw_verdict(pen: ImageDraw.ImageDraw, relevant: bool, x: float, y: int, m: _Measures) -> None:
     """Draw a tick or a cross by hand, since the font has neither."""
     side, width = m.text * 0.72, max(2, m.text // 7)
+    y += round(m.text * 0.2)  # from the ascenders' top to that of the digits
     if relevant:
         points = [(x, y + 0.55 * side), (x + 0.36 * side, y + 0.92 * side), (x + side, y + 0.1 * side)]
         pen.line(points, fill=_GREEN, width=width, joint="curve")

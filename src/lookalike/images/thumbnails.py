@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from PIL import Image as Pillow
 
@@ -52,18 +52,25 @@ def terminal_image(pixels: Image, *, columns: int) -> RenderableType | None:
     if columns < 1:
         raise BadInput(f"columns must be at least 1, got {columns}.")
     # The library looks at the original streams, and writes its questions there: so must we before we import it.
-    streams = (sys.__stdin__, sys.__stdout__, sys.stdout)
-    if not all(stream is not None and not stream.closed and stream.isatty() for stream in streams):
+    output = sys.__stdout__
+    if output is None or not all(_is_terminal(stream) for stream in (sys.__stdin__, output, sys.stdout)):
         return None
     if os.environ.get("TERM", "") in {"", "dumb"}:
         return None
     try:
+        # A terminal that says it has no columns, as some of CI do, makes the library divide by zero.
+        if os.get_terminal_size(output.fileno()).columns < 1:
+            return None
         from textual_image.renderable import Image as Renderable
     except Exception:  # a terminal that answers nonsense is one that cannot show pictures
         return None
     # A cell is about 10 pixels wide, 20 on dense screens; more would only be sent to be thrown away.
     picture: RenderableType = Renderable(_within(pixels, 20 * columns), width=columns, height="auto")
     return picture
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 def _within(pixels: Image, side: int) -> Pillow.Image:
