@@ -19,6 +19,7 @@ Floats = npt.NDArray[np.float32]
 Blocks = Iterator[tuple[Rows, Vectors]]
 
 _BLOCK_BYTES = 4 << 20  # vectors scored at a time: they and their scores stay in the cache (measured: 1-8 MiB alike)
+_LEAST_BLOCK = 64  # vectors, however long they are
 _SCORES_BYTES = 8 << 20  # scores held at a time for one block of queries
 _RANKING_BYTES = 64 << 20  # the same where all scores are wanted: fewer passes over the vectors
 _RANKING_SHARE = 8  # from an eighth of everything, sorting everything is faster than keeping the best
@@ -127,7 +128,7 @@ class Exact:
         if k:
             ranking = k * _RANKING_SHARE >= total
             find = self._ranking if ranking else self._best
-            step = max(64, _BLOCK_BYTES // (4 * self._space.dim))
+            step = max(_LEAST_BLOCK, _BLOCK_BYTES // (4 * self._space.dim))
             held = (_RANKING_BYTES // total) if ranking else (_SCORES_BYTES // (step + k))
             at_once = max(1, held // 4)
             for start in range(0, len(queries), at_once):
