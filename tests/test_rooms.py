@@ -44,10 +44,12 @@ def room_of(path: Path) -> str:
 def imported_rooms(path: Path) -> Iterator[tuple[str, int]]:
     package = ["lookalike", *path.relative_to(SOURCE).parts[:-1]]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, (ast.Import, ast.ImportFrom)):
+            continue
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = package[: len(package) - node.level + 1] if node.level else []
             module = [*base, *(node.module.split(".") if node.module else [])]
             names = [".".join(module)]
@@ -89,7 +91,7 @@ HEAVY = {"torch", "onnxruntime", "faiss", "fastapi", "starlette", "uvicorn", "PI
     "code",
     [
         "import lookalike",
-        "import lookalike; lookalike.open",
+        "import lookalike; lookalike.LookalikeError",
         "from lookalike.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass",
     ],
 )

@@ -1,1 +1,11 @@
-"""TODO."""
+"""The collection: images, their vectors, and the search among them."""
+
+from .facade import Collection
+from .ingest import Options
+from .locate import default_path
+from .opening import open
+from .queries import parse
+from .reports import AddReport, Estimate
+from .results import Results
+
+__all__ = ["AddReport", "Collection", "Estimate", "Options", "Results", "default_path", "open", "parse"]

@@ -1,0 +1,168 @@
+"""``lookalike index``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..images.printable import printable
+from . import say
+from .options import as_json, collection_option, device_option
+
+__all__ = ["command"]
+
+NAMED = 20  # skipped entries that are named on the terminal; --json names up to 1000
+
+
+@click.command("index", short_help="Add images to a collection.")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@collection_option
+@click.option("--embedder", metavar="NAME", help="What turns an image into a vector: builtin, hog, onnx:PATH, ...")
+@click.option("--add-space", is_flag=True, help="Let the collection hold this embedder's vectors beside the others'.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files and folders so named; repeatable.")
+@click.option("--hidden", is_flag=True, help="Also take files and folders whose name begins with a dot.")
+@click.option("--prune", is_flag=True, help="Remove the records of files that are no longer there.")
+@click.option("--watch", is_flag=True, help="Keep following the folders until Ctrl-C.")
+@click.option("--estimate", is_flag=True, help="Only say how long it would take and how large it would be.")
+@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images a model call takes.")
+@click.option("--workers", type=click.IntRange(1), help="Threads that read and decode. Default: one a core.")
+@click.option("--max-megapixels", type=click.FloatRange(0, min_open=True), default=200.0, show_default=True)
+@click.option("--max-bytes", type=click.IntRange(1), default=200_000_000, show_default=True, help="Largest file.")
+@device_option
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@as_json
+def command(
+    sources: tuple[str, ...],
+    collection: str | None,
+    embedder: str | None,
+    add_space: bool,
+    exclude: tuple[str, ...],
+    hidden: bool,
+    prune: bool,
+    watch: bool,
+    estimate: bool,
+    batch_size: int,
+    workers: int | None,
+    max_megapixels: float,
+    max_bytes: int,
+    device: str,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Add images to a collection, which is made when it is not there.
+
+    SOURCE is a folder, a file, a glob, a tar or zip archive, a CSV or Parquet list, a URL, or stdin: for a list of
+    paths. What is unchanged is skipped; what was stopped goes on.
+    """
+    from ..collection import Options, open
+    from ..images import FetchLimits, scan
+    from .progress import bar
+
+    options = Options(batch_size=batch_size, max_megapixels=max_megapixels, workers=workers)
+    limits = FetchLimits(max_bytes=max_bytes)
+    # A misspelt source must not leave an empty collection behind.
+    for source in sources:
+        scan(os.path.expanduser(source))
+    with open(collection, embedder=embedder, add_space=add_space, device=device) as photos:
+        if estimate:
+            return _show_estimate(photos, photos.estimate(sources, exclude=exclude, include_hidden=hidden), as_json)
+
+        def run() -> Any:
+            with bar(lambda: _count(sources, exclude, hidden), quiet=quiet or as_json) as progress:
+                return photos.add(
+                    sources,
+                    exclude=exclude,
+                    include_hidden=hidden,
+                    prune_vanished=prune,
+                    options=options,
+                    limits=limits,
+                    on_progress=progress,
+                )
+
+        report = run()
+        if not as_json:
+            _show(report, photos, prune)
+        if watch and not report.stopped:
+            from .watch import follow
+
+            report.merge(
+                follow(sources, photos.path, run, lambda more: None if as_json else _show(more, photos, prune))
+            )
+        if as_json:
+            say.result({**report.to_json(), "images": len(photos), "collection": str(photos.path)})
+    if report.stopped:
+        return 130
+    return 1 if report.skipped_count else 0
+
+
+def _count(sources: Sequence[str], exclude: Sequence[str], hidden: bool) -> int | None:
+    from ..errors import LookalikeError
+    from ..images import scan
+
+    if any(source == "stdin:" for source in sources):
+        return None
+    try:
+        return sum(
+            1 for source in sources for _ in scan(os.path.expanduser(source), exclude=exclude, include_hidden=hidden)
+        )
+    except LookalikeError:
+        return None  # the run itself says what is wrong
+
+
+def _show(report: Any, photos: Any, prune: bool) -> None:
+    for skipped in report.skipped[:NAMED]:
+        say.message(f"skipped {printable(skipped.source)}: {printable(skipped.error.message)}")
+    if report.skipped_count > NAMED:
+        say.message(f"... and {report.skipped_count - NAMED} more; --json names them.")
+    if report.vanished_count and not prune:
+        say.message(f"{report.vanished_count} images are no longer there; --prune removes them from the collection.")
+    parts = [f"{report.added} added"]
+    for number, word in (
+        (report.replaced, "replaced"),
+        (report.unchanged, "unchanged"),
+        (report.pruned, "removed"),
+        (report.skipped_count, "skipped"),
+    ):
+        if number:
+            parts.append(f"{number} {word}")
+    done = report.added + report.replaced
+    speed = f" ({done / report.seconds:.0f} images/s)" if done and report.seconds > 0 else ""
+    head = "Stopped" if report.stopped else "Done"
+    say.message(
+        f"{head}: {', '.join(parts)} in {say.duration(report.seconds)}{speed}; {len(photos)} images in {photos.path}."
+    )
+    if report.stopped:
+        say.message("What was done is kept. To go on, type the same command again.")
+    elif len(photos):
+        say.message(f"Next: {_next_command(photos)}")
+
+
+def _next_command(photos: Any) -> str:
+    from ..collection import default_path
+
+    record = next(iter(photos))
+    named = (
+        "" if default_path().absolute() == photos.path.absolute() else f" --collection {shlex.quote(str(photos.path))}"
+    )
+    what = record.source if Path(record.source).exists() else f"id:{record.id}"
+    return f"lookalike search{named} {shlex.quote(printable(what))}"
+
+
+def _show_estimate(photos: Any, estimate: Any, as_json: bool) -> int:
+    if as_json:
+        say.result(estimate.to_json())
+        return 0
+    if estimate.images == estimate.unchanged:
+        click.echo(f"{estimate.images} images, all of them indexed already: nothing to do.")
+        return 0
+    click.echo(
+        f"{estimate.images} images, {estimate.images - estimate.unchanged} of them new: about "
+        f"{say.duration(estimate.seconds)} at {estimate.images_per_second:.0f} images/s (measured on "
+        f"{estimate.sampled}), and {say.size(estimate.bytes)} in {photos.path}."
+    )
+    return 0

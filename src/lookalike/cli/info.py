@@ -1,0 +1,39 @@
+"""``lookalike info``."""
+
+from __future__ import annotations
+
+import click
+
+from ..images.printable import printable
+from . import say
+from .options import as_json, collection_option, open_collection
+
+__all__ = ["command"]
+
+
+@click.command("info", short_help="Say what a collection holds.")
+@collection_option
+@click.option("--ids", is_flag=True, help="Print the ids, one a line.")
+@as_json
+def command(collection: str | None, ids: bool, as_json: bool) -> int:
+    """Say what a collection holds: how many images, from where, and what their vectors are."""
+    with open_collection(collection) as photos:
+        if ids:
+            for record in photos:
+                click.echo(printable(record.id))
+            return 0
+        facts = photos.info()
+        if as_json:
+            roots = {printable(root): count for root, count in facts["roots"].items()}
+            say.result({**facts, "roots": roots})
+            return 0
+        click.echo(f"{facts['path']}: {facts['images']} images, {say.size(facts['bytes'])} on disk")
+        for name, space in facts["spaces"].items():
+            mark = "searched" if name == facts["space"] else "also there"
+            click.echo(
+                f"  vectors {name} ({mark}): {space['dim']} dimensions, {space['similarity']}, "
+                f"embedder {space['embedder'] or 'unknown (imported)'}"
+            )
+        for root, count in facts["roots"].items():
+            click.echo(f"  {count} images from {printable(root) or 'URLs and memory'}")
+    return 0

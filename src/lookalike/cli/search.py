@@ -1,0 +1,141 @@
+"""``lookalike search``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from ..images.printable import printable
+from . import say
+from .options import as_json, collection_option, device_option, open_collection
+
+__all__ = ["command"]
+
+
+@click.command(
+    "search",
+    short_help="Find the images most like an image.",
+    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": True},
+)
+@click.argument("query", nargs=-1, required=True, metavar="QUERY...")
+@collection_option
+@click.option("-k", "k", type=click.IntRange(1), default=20, show_default=True, help="How many results.")
+@click.option("--paths", is_flag=True, help="Print only the results' paths, one a line, for pipes.")
+@click.option("--null", is_flag=True, help="With --paths: end each with NUL instead of a newline.")
+@click.option(
+    "--picture", metavar="FILE", type=click.Path(), help="Draw the query and the results (.png, .jpg, .webp)."
+)
+@click.option("--truth", metavar="CSV", type=click.Path(), help="With --picture: file,label; marks what is right.")
+@click.option("--thumbnails/--no-thumbnails", default=None, help="Show results in a terminal that can. Default: there.")
+@device_option
+@as_json
+def command(
+    query: tuple[str, ...],
+    collection: str | None,
+    k: int,
+    paths: bool,
+    null: bool,
+    picture: str | None,
+    truth: str | None,
+    thumbnails: bool | None,
+    device: str,
+    as_json: bool,
+) -> int:
+    """Find the images most like the query.
+
+    QUERY is an image file, a URL, id:ID, or stdin: for the bytes of one image. Several of them are searched for
+    together (their mean); `+` and `-` between them and a weight in front (2:cat.jpg) say how much of each.
+    """
+    from ..collection import parse
+
+    understood = _with_stdin(parse(query))
+    if truth and not picture:
+        raise click.UsageError("--truth marks the pictures of --picture FILE; for figures use `lookalike evaluate`.")
+    if null and not paths:
+        raise click.UsageError("--null goes with --paths.")
+    with open_collection(collection, device=device) as photos:
+        results = photos.search(understood, k)
+        if picture:
+            from .picture import draw_search
+
+            draw_search(photos, results, picture, truth)
+            say.message(f"Wrote {picture}.")
+        if as_json:
+            say.result(results.to_json())
+        elif paths:
+            say.paths([hit.source for hit in results], null=null)
+        else:
+            _table(results, thumbnails)
+        if results.note and not as_json:
+            say.message(results.note)
+    return 0
+
+
+def _with_stdin(query: Any) -> Any:
+    """Read the image that comes on standard input, for the item that stands for it."""
+    from dataclasses import replace
+
+    from ..errors import BadQuery
+    from ..types import Query
+
+    if sum(item.kind == "stdin" for item in query.items) > 1:
+        raise BadQuery("stdin: can be given once: there is one standard input.")
+    items = []
+    for item in query.items:
+        if item.kind == "stdin":
+            data = sys.stdin.buffer.read()
+            if not data:
+                raise BadQuery(
+                    "standard input was empty.", hint="Pipe an image into it: lookalike search stdin: < cat.jpg"
+                )
+            item = replace(item, payload=data)
+        items.append(item)
+    return Query(tuple(items))
+
+
+def _table(results: Any, thumbnails: bool | None) -> None:
+    if not len(results):
+        return
+    if not sys.stdout.isatty():
+        for hit in results:
+            # One record a line whatever the name: a newline in it is shown as \n.
+            click.echo(f"{hit.score:.4f}\t{printable(hit.source)}")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    pictures = _thumbnails(results) if thumbnails in (None, True) else {}
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", justify="right", style="dim")
+    table.add_column("score", justify="right")
+    if pictures:
+        table.add_column("")
+    table.add_column("image", overflow="fold")
+    for hit in results:
+        cells: list[Any] = [str(hit.rank), f"{hit.score:.3f}"]
+        if pictures:
+            cells.append(pictures.get(hit.rank, ""))
+        table.add_row(*cells, Text(printable(hit.source)))
+    console.print(table)
+
+
+def _thumbnails(results: Any) -> dict[int, Any]:
+    from ..errors import LookalikeError
+    from ..images import read_source
+    from ..images.decode import decode
+    from ..images.thumbnails import terminal_image
+
+    pictures: dict[int, Any] = {}
+    for hit in results:
+        try:
+            shown = terminal_image(decode(read_source(hit.source), input_size=128).pixels, columns=12)
+        except LookalikeError:
+            continue  # the row itself still says where the image was
+        if shown is None:
+            return {}
+        pictures[hit.rank] = shown
+    return pictures

@@ -1,0 +1,144 @@
+"""The one search: query → vectors → nearest neighbours → hits. Command line, evaluation and service all run it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from ..errors import BadInput, BadQuery
+from ..images import FetchLimits, read_source
+from ..images.decode import decode
+from ..images.http import fetch
+from ..index.exact import Exact
+from ..protocols import Embedder, Index, Store
+from ..types import Candidates, Hit, Image, Query, QueryItem, Rows, Vectors, VectorSpace
+from .confidence import Background
+from .queries import combine
+from .results import Results
+
+__all__ = ["Pipeline"]
+
+T = TypeVar("T")
+
+
+class Pipeline:
+    """Searches one vector space of a store; keeps the ``Searcher`` protocol.
+
+    Args:
+        store: an open one.
+        space: what is searched.
+        embedder: returns what makes vectors of new images; called only for queries that need it.
+    """
+
+    def __init__(self, store: Store, space: VectorSpace, embedder: Callable[[], Embedder]) -> None:
+        self._store = store
+        self._space = space
+        self._embedder = embedder
+        self._index: tuple[int, Index] | None = None
+
+    @property
+    def index(self) -> Index:
+        """Return the index over the vectors as they are now, whichever process changed them last."""
+        version = self._store.version
+        if self._index is None or self._index[0] != version:
+            self._index = (version, Exact.over(self._store.snapshot(self._space.name)))
+        return self._index[1]
+
+    def search(self, vectors: Vectors, k: int) -> Candidates:
+        """Return the k nearest rows of each of (Q, D) vectors."""
+        return self.index.search(vectors, k)
+
+    def vectors(self, ids: Rows) -> Vectors:
+        """Return (B, D), the vectors of the rows given, in their order."""
+        return self._store.vectors(self._space.name, [int(row) for row in ids])
+
+    def run(self, query: Query, k: int) -> Results:
+        """Answer one query.
+
+        Raises:
+            BadInput: k is not positive, or an item cannot be understood. ImageError: a query image is unusable.
+        """
+        if k <= 0:
+            raise BadInput(f"k must be at least 1, got {k}.")
+        clock = _Clock()
+        vector = combine(query, lambda item: self._vector(item, clock), unit=self._space.similarity == "cosine")
+        candidates = clock.time("search", lambda: self.search(vector, k))
+        hits = clock.time("fetch", lambda: self._hits(candidates))
+        return Results(query, hits, clock.spent(), self._note(hits))
+
+    def _vector(self, item: QueryItem, clock: _Clock) -> Vectors:
+        if item.kind == "vector":
+            return np.asarray(item.payload, dtype=np.float32)[None]
+        if item.kind == "id":
+            (record,) = self._store.get([item.value])
+            if record is None:
+                raise BadQuery(
+                    f"no image has the id {item.value!r} in {self._store.path}.",
+                    hint="`lookalike info --ids` lists the ids.",
+                )
+            return self._store.vectors(self._space.name, [record.row])
+        if item.kind == "text":
+            raise BadQuery(
+                f"{item.value!r} is no existing file, and {self._space.name!r} does not understand words.",
+                hint="Search by an image file, a URL or id:...",
+            )
+        embedder = self._embedder()
+        pixels = clock.time("read", lambda: _pixels(item, embedder.input_size))
+        return clock.time("embed", lambda: embedder.embed([pixels]))
+
+    def _hits(self, candidates: Candidates) -> tuple[Hit, ...]:
+        pairs = candidates.pairs(0)
+        records = self._store.get_rows([row for row, _ in pairs])
+        # A record that another process removed since the vectors were searched has no hit.
+        found = [(record, score) for record, (_, score) in zip(records, pairs, strict=True) if record is not None]
+        return tuple(
+            Hit(rank, record.id, record.row, record.source, score, record.metadata)
+            for rank, (record, score) in enumerate(found, start=1)
+        )
+
+    def _note(self, hits: Sequence[Hit]) -> str:
+        if not hits:
+            return "The collection is empty: there is nothing to find yet."
+        background = Background.from_text(self._store.setting(f"background:{self._space.name}"))
+        level = background.chance_level(self._store.count()) if background else -np.inf
+        if hits[0].score < level:
+            return (
+                f"Nothing stands out: the best score, {hits[0].score:.3f}, is no more than unrelated images of this "
+                f"collection reach by chance ({level:.3f})."
+            )
+        return ""
+
+
+def _pixels(item: QueryItem, input_size: int) -> Image:
+    if isinstance(item.payload, np.ndarray):
+        return item.payload
+    if isinstance(item.payload, bytes):
+        data = item.payload
+    elif item.kind == "url":
+        data = fetch(item.value, limits=FetchLimits())
+    elif item.kind == "stdin":
+        raise BadQuery("standard input has not been read.", hint="Pass its bytes instead.")
+    else:
+        data = read_source(os.path.abspath(item.value))
+    return decode(data, input_size=input_size).pixels
+
+
+class _Clock:
+    """Milliseconds by stage."""
+
+    def __init__(self) -> None:
+        self._begin = time.perf_counter()
+        self._stages: dict[str, float] = {}
+
+    def time(self, stage: str, work: Callable[[], T]) -> T:
+        begin = time.perf_counter()
+        done = work()
+        self._stages[stage] = self._stages.get(stage, 0.0) + (time.perf_counter() - begin) * 1e3
+        return done
+
+    def spent(self) -> dict[str, float]:
+        return {**self._stages, "total": (time.perf_counter() - self._begin) * 1e3}

@@ -1,0 +1,309 @@
+"""The command line as a person or a script uses it: what goes to stdout, what to stderr, and the exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as Pillow
+
+from lookalike.cli import main
+from lookalike.cli.app import COMMANDS
+from pictures import kind_and_view, picture, write_pictures
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LOOKALIKE_COLLECTION", raising=False)
+
+    def run(*words: str | Path) -> Done:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        out, err = capfd.readouterr()
+        return Done(int(ended.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture
+def indexed(run: Run, tmp_path: Path) -> Path:
+    write_pictures(tmp_path / "photos", 8)
+    assert run("index", "photos").code == 0
+    return tmp_path / "photos"
+
+
+def test_index_says_what_it_did_and_what_to_type_next(run: Run, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "my photos", 3)
+    done = run("index", "my photos")
+    assert (done.code, done.out) == (0, "")
+    *_, summary, following = done.err.splitlines()
+    assert summary.startswith("Done: 3 added in ")
+    assert "3 images in" in summary
+    assert following.startswith("Next: lookalike search '")
+    # The command it offers works as it stands.
+    words = following.removeprefix("Next: ")
+    shell = subprocess.run(
+        words.replace("lookalike", f"{sys.executable} -m lookalike", 1), shell=True, capture_output=True, text=True
+    )
+    assert shell.returncode == 0
+    assert shell.stdout.startswith("1.0000\t")
+
+
+def test_skipped_images_make_exit_code_1_and_are_named(run: Run, indexed: Path) -> None:
+    (indexed / "broken.jpg").write_bytes(b"no image")
+    done = run("index", "photos", "--json")
+    assert done.code == 1
+    assert done.json["unchanged"] + done.json["replaced"] == 8
+    (entry,) = done.json["skipped"]["entries"]
+    assert entry["source"] == str(indexed / "broken.jpg")
+    assert entry["code"] == "broken_image"
+    assert done.json["images"] == 8
+    assert "broken.jpg" in run("index", "photos").err
+
+
+def test_search_prints_one_result_a_line(run: Run, indexed: Path) -> None:
+    done = run("search", "photos/picture-0003.png", "-k", "3")
+    lines = done.out.splitlines()
+    assert done.code == 0
+    assert len(lines) == 3
+    assert lines[0] == f"1.0000\t{indexed / 'picture-0003.png'}"
+
+
+def test_search_json_is_the_contract(run: Run, indexed: Path) -> None:
+    answer = run("search", "photos/picture-0003.png", "--json", "-k", "2").json
+    assert answer["query"] == {"items": [{"kind": "path", "value": "photos/picture-0003.png", "weight": 1.0}]}
+    assert [hit["rank"] for hit in answer["hits"]] == [1, 2]
+    assert set(answer["hits"][0]) == {"rank", "id", "row", "source", "score", "metadata"}
+    assert answer["hits"][0]["id"] == "picture-0003.png"
+    assert {"embed", "search", "total"} <= set(answer["took_ms"])
+
+
+def test_search_gives_20_by_default(run: Run, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "photos", 25)
+    run("index", "photos")
+    assert len(run("search", "id:picture-0003.png", "--json").json["hits"]) == 20
+
+
+def test_paths_for_pipes(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    names = [b"new\nline.png", b"caf\xe9.png", "emoji \U0001f431.png".encode(), b"-dash.png", b"a'b\"c.png"]
+    for seed, name in enumerate(names):
+        write_pictures(tmp_path, 1, start=seed)[0].rename(os.fsdecode(os.fsencode(folder) + b"/" + name))
+    assert run("index", "photos").code == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "lookalike", "search", "id:caf%E9.png", "--paths", "--null"],
+        capture_output=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    found = done.stdout.split(b"\0")[:-1]
+    assert sorted(found) == sorted(os.fsencode(folder) + b"/" + name for name in names)
+    # As a table and as JSON every result stays on its line and valid.
+    assert len(run("search", "id:caf%E9.png").out.splitlines()) == len(names)
+    sources = {hit["source"] for hit in run("search", "id:caf%E9.png", "--json").json["hits"]}
+    assert f"{folder}/caf%E9.png" in sources
+    assert f"{folder}/new\\nline.png" in sources
+
+
+def test_several_queries_are_their_mean(run: Run, indexed: Path) -> None:
+    both = run("search", "id:picture-0001.png", "+", "id:picture-0002.png", "--json", "-k", "2").json
+    assert {hit["id"] for hit in both["hits"]} == {"picture-0001.png", "picture-0002.png"}
+    assert both["hits"][0]["score"] == pytest.approx(both["hits"][1]["score"], abs=1e-5)
+
+
+def test_an_image_on_standard_input(indexed: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lookalike", "search", "stdin:", "--json", "-k", "1"]
+    data = (indexed / "picture-0005.png").read_bytes()
+    done = subprocess.run(command, input=data, capture_output=True, check=True, cwd=tmp_path)
+    assert json.loads(done.stdout)["hits"][0]["id"] == "picture-0005.png"
+    empty = subprocess.run(command, input=b"", capture_output=True, cwd=tmp_path)
+    assert empty.returncode == 2
+    assert json.loads(empty.stdout)["error"]["message"] == "standard input was empty."
+
+
+def test_a_list_of_paths_on_standard_input(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path / "photos", 4)
+    done = subprocess.run(
+        [sys.executable, "-m", "lookalike", "index", "stdin:", "--json"],
+        input="\n".join(map(str, paths[:3])), capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["added"] == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["search", "nothing.jpg"], "no_such_file", "no such file: 'nothing.jpg'"),
+        (["search", "photos"], "bad_query", "is a folder"),
+        (["search", "some words"], "bad_query", "does not understand words"),
+        (["search", "photos/picture-0001.png", "--truth", "x.csv"], "usage", "--picture"),
+        (["search", "id:picture-0001.png", "--collection", "none"], "no_collection", "no collection at none"),
+        (["search", "id:picture-0001.png", "-k", "0"], "usage", "0 is not in the range"),
+        (["index", "nowhere"], "no_such_file", "nowhere"),
+        (["index", "photos", "--embedder", "color-histgram"], "unknown_name", "color-histogram"),
+        (["index", "photos", "--embedder", "color-histogram"], "other_embedder", "made with 'builtin-1'"),
+        (["evaluate", "--truth", "none.csv"], "no_such_file", "no such truth file"),
+        (["remove", "nothing"], "bad_input", "none of these"),
+        (["rebase", "/nowhere", "/else"], "bad_input", "no image of"),
+        (["search", "id:picture-0001.png", "--picture", "out.xyz"], "bad_input", ".xyz"),
+    ],
+)
+def test_mistakes_of_the_caller(run: Run, indexed: Path, words: list[str], code: str, said: str) -> None:
+    spoken = run(*words)
+    assert (spoken.code, spoken.out) == (2, "")
+    assert said in spoken.err
+    assert "Traceback" not in spoken.err
+    answer = run(*words, "--json")
+    assert answer.code == 2
+    assert answer.json["error"]["code"] == code
+    assert said in answer.json["error"]["message"] + answer.json["error"]["hint"]
+
+
+def test_a_misspelt_command_offers_the_nearest(run: Run) -> None:
+    done = run("serach", "x")
+    assert done.code == 2
+    assert "Did you mean 'search'" in done.err
+
+
+def test_a_misspelt_source_leaves_no_collection_behind(run: Run, tmp_path: Path) -> None:
+    assert run("index", "nowhere").code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_picture(run: Run, tmp_path: Path) -> None:
+    labels = kind_and_view(3, 3, tmp_path / "photos")
+    with (tmp_path / "truth.csv").open("w", newline="") as out:
+        csv.writer(out).writerows([("file", "label"), *labels.items()])
+    run("index", "photos")
+    plain = run("search", "photos/kind1-view0.png", "-k", "4", "--picture", "plain.png")
+    marked = run("search", "photos/kind1-view0.png", "-k", "4", "--picture", "marked.png", "--truth", "truth.csv")
+    assert (plain.code, marked.code) == (0, 0)
+    with Pillow.open(tmp_path / "plain.png") as small, Pillow.open(tmp_path / "marked.png") as large:
+        assert large.height > small.height, "the relevant ones have a row of their own"
+
+
+def test_evaluate_by_hand(run: Run, tmp_path: Path) -> None:
+    """Two kinds of two identical pictures: every search finds its twin first. A lone one is counted, not averaged."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    lines = [("file", "label")]
+    for name, seed in (("a1", 1), ("a2", 1), ("b1", 2), ("b2", 2), ("c1", 3)):
+        Pillow.fromarray(picture(seed)).save(folder / f"{name}.png")
+        lines.append((f"{name}.png", name[0]))
+    lines.append(("missing.png", "a"))
+    with (tmp_path / "truth.csv").open("w", newline="") as out:
+        csv.writer(out).writerows(lines)
+    run("index", "photos")
+    answer = run("evaluate", "--truth", "truth.csv", "--json").json
+    assert set(answer["metrics"]) == {"map", "hit_rate@1"}
+    assert answer["metrics"]["map"]["value"] == 1.0
+    assert answer["metrics"]["hit_rate@1"]["n"] == 4
+    assert answer["skipped"] == {"unmatched": 1, "no_other_of_its_label": 1}
+    table = run("evaluate", "--truth", "truth.csv")
+    assert table.out.splitlines()[0].split()[:2] == ["map", "1.0000"]
+    assert "missing.png" in table.err
+
+
+def test_info_remove_rebase_backup(run: Run, indexed: Path, tmp_path: Path) -> None:
+    facts = run("info", "--json").json
+    assert facts["images"] == 8
+    assert facts["space"] == "builtin-1"
+    assert facts["roots"] == {str(indexed): 8}
+    assert len(run("info", "--ids").out.splitlines()) == 8
+    assert run("remove", "picture-0001.png", "photos/picture-0002.png", "--json").json["removed"] == 2
+    indexed.rename(tmp_path / "moved")
+    assert run("rebase", "photos", "moved", "--json").json == {"moved": 6}
+    assert run("backup", "saved.db").code == 0
+    assert run("backup", "saved.db", "--restore", "--collection", "again").code == 0
+    assert run("info", "--json", "--collection", "again").json["images"] == 6
+
+
+def test_estimate_stores_nothing(run: Run, indexed: Path, tmp_path: Path) -> None:
+    write_pictures(indexed, 5, start=50)
+    answer = run("index", "photos", "--estimate", "--json").json
+    assert answer["images"] == 13
+    assert answer["images_per_second"] > 0
+    assert run("info", "--json").json["images"] == 8
+    assert "13 images" in run("index", "photos", "--estimate").out
+
+
+def test_export_and_import(run: Run, indexed: Path) -> None:
+    assert run("export", "out", "--json").json["exported"] == 8
+    taken = run("import", "out", "--collection", "again", "--embedder", "builtin", "--json").json
+    assert taken == {"imported": 8, "images": 8, "space": "builtin-1"}
+    assert run("search", "photos/picture-0003.png", "--collection", "again", "--json").json["hits"][0]["score"] == 1.0
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ""])
+def test_every_command_explains_itself(run: Run, command: str) -> None:
+    done = run(*([command] if command else []), "--help")
+    assert done.code == 0
+    assert "Usage: lookalike" in done.out
+
+
+def interrupted(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command and send it Ctrl-C when the collection has its first images."""
+    import signal
+    import time
+
+    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(400):
+        time.sleep(0.05)  # looking at a file of another process: there is nothing to wait on
+        if list(folder.glob("*.collection/collection.sqlite-wal")) and count(folder):
+            break
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    return subprocess.CompletedProcess(list(command), child.returncode, out, err)
+
+
+def count(folder: Path) -> int:
+    import lookalike
+
+    with lookalike.open(folder / "lookalike.collection", create_missing=False) as made:
+        return len(made)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")
+def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "photos", 400)
+    # Many small images, taken one at a time, so that the interrupt comes in the middle.
+    for copy in range(1, 12):
+        (tmp_path / "photos" / f"copy{copy}").mkdir()
+        for path in list((tmp_path / "photos").glob("*.png")):
+            with Pillow.open(path) as opened:
+                opened.convert("RGB").save(tmp_path / "photos" / f"copy{copy}" / path.name, compress_level=copy % 10)
+    command = [sys.executable, "-m", "lookalike", "index", "photos", "--batch-size", "1", "--workers", "1"]
+    stopped = interrupted(command, tmp_path)
+    assert stopped.returncode == 130, stopped.stderr
+    assert "Stopped: " in stopped.stderr
+    assert "type the same command again" in stopped.stderr
+    done = count(tmp_path)
+    assert 0 < done < 4800
+    assert f"Stopped: {done} added" in stopped.stderr
+    again = subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    answer = json.loads(again.stdout)
+    assert answer["images"] == 4800
+    assert answer["added"] == 4800 - done
