@@ -201,7 +201,7 @@ def test_a_bad_cut_is_named(key: str, says: str) -> None:
         parse_metric(key)
 
 
-@pytest.mark.parametrize(("key", "near"), [("precison@10", "precision@K"), ("MAP", "map"), ("hit_rte@1", "hit_rate@K")])
+@pytest.mark.parametrize(("key", "near"), [("precisn@10", "precision@K"), ("MAP", "map"), ("hit_rte@1", "hit_rate@K")])
 def test_an_unknown_metric_offers_the_nearest(key: str, near: str) -> None:
     with pytest.raises(UnknownName, match=f"Did you mean '{near}'"):
         parse_metric(key)
