@@ -63,6 +63,8 @@ def scan_archive(
     sample: list[Member] = []
     for member in members(path, wanted, limits):
         if isinstance(member, Skipped):
+            yield from items(sample)
+            sample = []
             yield member
             continue
         if sample and (len(sample) >= _MOST_PARTS or _key(member.name) != _key(sample[0].name)):

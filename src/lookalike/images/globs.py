@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ..errors import NoSuchFile
 from .folder import scan_folder
 from .item import Item, Skipped
 from .names import Selection
@@ -26,11 +27,16 @@ def scan_glob(pattern: str, *, selection: Selection, limits: FetchLimits) -> Ite
     """Yield the pictures (and the members of the tars) that match; the root is the last folder without a wildcard.
 
     ``*`` and ``?`` stop at a slash, ``**`` stands for any number of folders, ``[ab]`` for one of the letters.
+
+    Raises:
+        NoSuchFile: the root is no folder.
     """
     pattern = os.path.abspath(pattern)
     parts = pattern.replace(os.sep, "/").split("/")
     first = next(n for n, part in enumerate(parts) if has_wildcard(part))
     root = "/".join(parts[:first]) or "/"
+    if not os.path.isdir(root):
+        raise NoSuchFile(f"no image matches {pattern!r}: there is no folder {root!r}.")
     wild = parts[first:]
     selection = replace(selection, only=_expression(wild), depth=None if "**" in wild else len(wild) - 1)
     return scan_folder(os.path.normpath(root), selection=selection, limits=limits)

@@ -11,7 +11,7 @@ from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..errors import FetchFailed
+from ..errors import FetchFailed, ImageError
 from .reading import FetchLimits, too_large
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def fetch(url: str, *, limits: FetchLimits | None = None) -> bytes:
             f"{shown!r} did not answer within {limits.timeout_s:g} s.", hint="Try again later, or raise timeout_s."
         ) from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError, ValueError, OSError) as error:
-        if isinstance(error, FetchFailed):
+        if isinstance(error, ImageError):
             raise
         if deadline.passed:
             raise _too_slow(shown, limits) from error

@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 from functools import partial
 
-from ..errors import BadInput, FetchFailed, ImageTooLarge
+from ..errors import BadInput, FetchFailed, ImageError, ImageTooLarge
 from ..types import Metadata, Stamp
 from .item import Item
 
@@ -69,7 +69,7 @@ def read_part(path: str, limits: FetchLimits, source: str, offset: int, size: in
                 raise too_large(source, wanted, limits)
             file.seek(offset)
             data = file.read(wanted)
-    except FetchFailed:
+    except ImageError:
         raise
     except OSError as error:
         raise failure(source, error) from error

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from typing import IO, Any, Self, cast
 
-from ..errors import FetchFailed
+from ..errors import FetchFailed, ImageError
 from .item import Skipped
 from .member import Member, refuse
 from .reading import FetchLimits, failure, read_part, too_large
@@ -137,7 +137,7 @@ def read_tar_member(path: str, name: str, limits: FetchLimits) -> bytes:
                     return _search(file, name, source, limits)
         status = os.stat(path)
         place = _places(path, status.st_size, status.st_mtime_ns).get(name)
-    except FetchFailed:
+    except ImageError:
         raise
     except OSError as error:
         raise _damaged(source, error) from error

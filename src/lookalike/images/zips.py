@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from threading import Lock
 
-from ..errors import FetchFailed
+from ..errors import FetchFailed, ImageError
 from .item import Skipped
 from .member import Member, refuse
 from .reading import FetchLimits, failure, too_large
@@ -77,6 +77,6 @@ def read_zip_member(path: str, name: str, limits: FetchLimits) -> bytes:
     except KeyError as error:
         raise FetchFailed(f"there is no {name!r} in the archive {path!r}.") from error
     except _BROKEN as error:
-        if isinstance(error, FetchFailed):
+        if isinstance(error, ImageError):
             raise
         raise _damaged(source, error) from error
