@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 import uuid
 from pathlib import Path
+from typing import Literal
 
 from ..errors import BadInput, NewerFormat, NoSuchFile, StorageFailed
 from .connections import explained, uri
@@ -21,8 +22,9 @@ def backup(db: sqlite3.Connection, target: Path) -> None:
     """Copy the database to ``target``: written aside, synced, renamed."""
     if target.is_dir():
         raise BadInput(f"{target} is a folder; a backup is one file.", hint=f"Try {target / 'backup.sqlite'}.")
-    if target.exists() and _application(target) != APPLICATION_ID:
-        raise BadInput(f"{target} exists and is no backup of a collection, so it is left alone.", hint="Name another.")
+    if target.exists() and _kind(target) != "backup":
+        what = "is the collection's own file" if _kind(target) == "collection" else "is no backup of a collection"
+        raise BadInput(f"{target} exists and {what}, so it is left alone.", hint="Name another file.")
     _copy(db, target)
 
 
@@ -30,7 +32,7 @@ def restore(source: Path, folder: Path, file: Path) -> None:
     """Make the database ``file`` inside ``folder`` from a backup; see ``SqliteStore.restore``."""
     if not source.is_file():
         raise NoSuchFile(f"there is no backup at {source}.", hint="Check the path.")
-    if _application(source) != APPLICATION_ID:
+    if _kind(source) == "other":
         raise BadInput(f"{source} is no backup of a collection.", hint="Name a file that `backup` has written.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadInput(f"{folder} is there already and is not overwritten.", hint="Name a folder that does not exist.")
@@ -64,7 +66,7 @@ def _copy(db: sqlite3.Connection, target: Path, *, restored: bool = False) -> No
                 copy.execute("UPDATE settings SET value = ? WHERE key = 'database'", (uuid.uuid4().hex,))
                 copy.execute("PRAGMA journal_mode = WAL")
         try:
-            with aside.open("rb") as written:
+            with aside.open("r+b") as written:
                 os.fsync(written.fileno())
             aside.replace(target)
         except OSError as error:
@@ -74,11 +76,13 @@ def _copy(db: sqlite3.Connection, target: Path, *, restored: bool = False) -> No
             left.unlink(missing_ok=True)
 
 
-def _application(file: Path) -> int:
-    """Return the application id in the header of an SQLite file; 0 when it is none."""
+def _kind(file: Path) -> Literal["backup", "collection", "other"]:
+    """Say what a file is by its header: application id at byte 68, and at byte 18 whether it has a write-ahead log."""
     try:
         with file.open("rb") as opened:
             header = opened.read(100)
     except OSError as error:
         raise StorageFailed(f"{file} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
-    return int.from_bytes(header[68:72], "big") if header.startswith(b"SQLite format 3\0") else 0
+    if not header.startswith(b"SQLite format 3\0") or int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+        return "other"
+    return "collection" if header[18] == 2 else "backup"
