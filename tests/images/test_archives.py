@@ -205,6 +205,27 @@ def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path, at: int) -> N
     assert [type(entry) for entry in found] == [Item, Skipped]
 
 
+@pytest.mark.parametrize(
+    ("kind", "size", "message"),
+    [(tarfile.REGTYPE, -1024, "negative size"), (tarfile.XHDTYPE, 2**40, "header has 1,099,511,627,776 bytes")],
+)
+def test_headers_made_to_hang_or_to_fill_memory(tmp_path: Path, kind: bytes, size: int, message: str) -> None:
+    path = pack(tmp_path / "x.tar", [("0.jpg", b"fine"), ("1.jpg", b"1")], format=tarfile.USTAR_FORMAT)
+    data = bytearray(path.read_bytes())
+    header = data[1024:1536]
+    header[124:136] = (b"\xff" if size < 0 else b"\x80") + size.to_bytes(11, "big", signed=True)
+    header[156:157] = kind
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    data[1024:1536] = header
+    path.write_bytes(data)
+    item, skipped = scan(path)
+    assert isinstance(item, Item)
+    assert item.read() == b"fine"
+    assert isinstance(skipped, Skipped)
+    assert message in str(skipped.error)
+
+
 @pytest.mark.parametrize("content", [b"", b"no archive at all", b"\x1f\x8b broken", b"PK\x03\x04"])
 @pytest.mark.parametrize("suffix", PACKED)
 def test_what_is_no_archive_is_skipped(tmp_path: Path, suffix: str, content: bytes) -> None:

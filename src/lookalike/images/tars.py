@@ -23,6 +23,16 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma"}
 _unstubbed: Any = tarfile  # names that the type stubs leave out
 _END = (_unstubbed.EOFHeaderError, _unstubbed.EmptyHeaderError)
 
+# Headers that only add to the next one: long names, other times, comments.
+_EXTENSIONS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_LONGEST_EXTENSION = 1_000_000  # bytes
+
 
 class _StrictInfo(tarfile.TarInfo):
     """A header whose damage is an error; tarfile itself takes it for the end of the archive, in silence."""
@@ -35,6 +45,15 @@ class _StrictInfo(tarfile.TarInfo):
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from error
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        if found.size < 0:  # tarfile would go back and read the same header for ever (CVE-2025-8194)
+            raise tarfile.ReadError("a member has a negative size")
+        if found.type in _EXTENSIONS and found.size > _LONGEST_EXTENSION:  # tarfile would read it into memory
+            raise tarfile.ReadError(f"a header has {found.size:,} bytes")
+        return found
 
 
 def _open(file: IO[bytes]) -> tuple[IO[bytes], bool]:
