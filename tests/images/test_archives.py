@@ -129,14 +129,14 @@ def test_what_is_left_out_of_an_archive(tmp_path: Path, suffix: str) -> None:
 
 
 def test_undecodable_member_names_can_be_read_again(tmp_path: Path) -> None:
-    name = os.fsdecode(b"caf\xe9.jpg")
+    name = os.fsdecode(b"\xe9t\xe9.jpg")
     path = tmp_path / "x.tar"
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
         info = tarfile.TarInfo(name)
         info.size = 2
         tar.addfile(info, io.BytesIO(b"ok"))
     (item,) = items_of(scan(path))
-    assert item.id == "caf%E9.jpg"
+    assert item.id == "%E9t%E9.jpg"
     assert item.read() == read_source(item.source) == b"ok"
 
 

@@ -17,7 +17,7 @@ NAMES = st.binary(min_size=1, max_size=40).filter(lambda name: not {b"/"[0], 0, 
 
 
 @given(NAMES)
-@example(b"caf\xe9.jpg")
+@example(b"\xe9t\xe9.jpg")
 @example("née\n🐈 #1.jpg".encode())
 def test_path_id_loses_no_byte_of_a_name(name: bytes) -> None:
     id = path_id(os.fsdecode(name))
