@@ -16,6 +16,7 @@ from ..types import Hit, QueryItem
 __all__ = ["draw_search"]
 
 SIDE = 400  # pixels that a tile may need, so that large photos are decoded at reduced scale
+COLUMNS = 5
 EXPECTED = 10  # relevant images that are shown in their own row
 
 
@@ -24,14 +25,14 @@ def draw_search(photos: Collection, results: Results, target: str, truth_file: s
     truth = read_labels(Path(truth_file)).join(photos) if truth_file else None
     own = _own_id(photos, results)
     label = _query_label(results, truth, own)
-    rows = [Row("Query", [_query_tile(photos, item) for item in results.query.items])]
+    hits = [_hit_tile(hit, truth, label) for hit in results]
+    rows = [Row("Results", hits, ranked=True, query=[_query_tile(photos, item) for item in results.query.items])]
     if truth and label is not None:
         others = [id for id in truth.members(label) if id != own]
         shown = [photos.get(id) for id in others[:EXPECTED]]
         tiles = [_tile(record.source, record.id, None, None) for record in shown if record is not None]
         rows.append(Row(f"Expected ({len(others)} of {label!r})", tiles))
-    rows.append(Row("Results", [_hit_tile(hit, truth, label) for hit in results]))
-    save_picture(draw(rows), target)
+    save_picture(draw(rows, columns=COLUMNS), target)
 
 
 def _own_id(photos: Collection, results: Results) -> str | None:
@@ -56,7 +57,7 @@ def _query_label(results: Results, truth: Truth | None, own: str | None) -> str 
 
 
 def _query_tile(photos: Collection, item: QueryItem) -> Tile:
-    sign = "" if item.weight == 1 else f"{item.weight:+g} × "
+    sign = "" if item.weight == 1 else f"{item.weight:+g} x "
     caption = sign + printable(item.value)
     if isinstance(item.payload, bytes):
         return _bytes_tile(item.payload, caption)
