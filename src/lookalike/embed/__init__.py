@@ -19,6 +19,9 @@ EMBEDDERS: Registry[Embedder] = Registry(
     {
         "builtin-1": "lookalike.embed.builtin:builtin_1",
         "color-histogram": "lookalike.embed.builtin:color_histogram",
+        "color-layout": "lookalike.embed.builtin:color_layout",
+        "hog": "lookalike.embed.builtin:hog",
+        "lbp": "lookalike.embed.builtin:lbp",
         "onnx:": "lookalike.embed.neural.onnx:open_onnx",
         "tflite:": "lookalike.embed.neural.tflite:open_tflite",
     },

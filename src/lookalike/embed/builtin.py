@@ -1,54 +1,135 @@
-"""The embedders that need no weights."""
+"""The embedders inside the package: descriptors by formula, alone and together."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..types import Image, Vectors, VectorSpace
+from .handcrafted import canvas
+from .handcrafted.canvas import Views
+from .handcrafted.color_histogram import ColorHistogram
+from .handcrafted.color_layout import ColorLayout
+from .handcrafted.hog import Hog
+from .handcrafted.lbp import LocalPatterns
+from .unit import unit
 
-__all__ = ["ColorHistogram", "builtin_1", "color_histogram"]
+__all__ = ["Descriptor", "Handcrafted", "Part", "builtin_1", "color_histogram", "color_layout", "hog", "lbp"]
 
-BINS = 8
+CHUNK = 32  # images described at once: their planes stay within the processor's cache
 
 
-class ColorHistogram:
-    """Joint RGB histogram of 8 x 8 x 8 cells, square-rooted, so that the dot product is Bhattacharyya's coefficient."""
+class Descriptor(Protocol):
+    """One formula from pixels to rows. Its repr names all of its constants, since they enter the fingerprint."""
 
-    def __init__(self, name: str) -> None:
+    @property
+    def dim(self) -> int:
+        """Return the components of a row."""
+        ...
+
+    def describe(self, views: Views) -> npt.NDArray[np.float32]:
+        """Return (B, dim), rows of at most unit norm."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A descriptor and its share of the score, in pictures full of detail and in pictures of plain areas."""
+
+    descriptor: Descriptor
+    in_photographs: float
+    in_pictograms: float
+
+
+class Handcrafted:
+    """Several descriptors in one vector, whose dot product is a weighted mean of theirs.
+
+    The shares of the parts depend on the picture: outlines tell drawings apart and colours tell photographs apart, and
+    how plain a picture's areas are (``Views.flatness``, f in [0, 1]) tells one from the other. With
+    w = (1 - f) * in_photographs + f * in_pictograms, each part enters the vector times sqrt(w), so two pictures are
+    compared with the geometric mean of what each of them asks for.
+
+    Attributes:
+        spec: the name in the table; ``create(spec)`` makes the same embedder again.
+        space: float rows of unit norm; the fingerprint is the name and a hash of all constants.
+        input_size: 128.
+        parts: the descriptors and their shares.
+    """
+
+    def __init__(self, name: str, parts: Sequence[Part]) -> None:
         self.spec = name
-        self.space = VectorSpace(name, BINS**3, f"{name}/0")
-        self.fingerprint = self.space.fingerprint
-        self.input_size = 64
+        self.parts = tuple(parts)
+        text = ";".join([canvas.CONSTANTS, *map(repr, self.parts)])
+        self.fingerprint = f"{name}/{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        self.space = VectorSpace(name, sum(part.descriptor.dim for part in self.parts), self.fingerprint)
+        self.input_size = canvas.SIDE
+
+    def __repr__(self) -> str:
+        return f"Handcrafted({self.spec!r}, {self.parts!r})"
 
     def prepare(self, image: Image) -> npt.NDArray[Any]:
-        """Return the image as (64, 64, 3) uint8."""
-        from PIL import Image as Pillow
-
-        return np.asarray(Pillow.fromarray(image).resize((64, 64), Pillow.Resampling.BOX))
+        """Return the image at 128 x 128 pixels, with the shape that it had."""
+        return canvas.prepare(image)
 
     def embed_prepared(self, prepared: Sequence[npt.NDArray[Any]]) -> Vectors:
-        """Return (B, 512) unit rows."""
-        rows = np.zeros((len(prepared), BINS**3), np.float32)
-        for row, image in zip(rows, prepared, strict=True):
-            cells = (image.reshape(-1, 3) // (256 // BINS)).astype(np.int64)
-            counts = np.bincount(cells @ np.array([BINS**2, BINS, 1]), minlength=BINS**3)
-            row[:] = np.sqrt(counts / counts.sum())
-        return rows
+        """Return (B, D) unit rows of prepared images."""
+        rows = np.zeros((len(prepared), self.space.dim), np.float32)
+        for start in range(0, len(prepared), CHUNK):
+            views = Views(prepared[start : start + CHUNK])
+            blocks = []
+            for part in self.parts:
+                share = part.in_photographs + views.flatness * (part.in_pictograms - part.in_photographs)
+                blocks.append(part.descriptor.describe(views) * np.sqrt(share)[:, None])
+            rows[start : start + CHUNK] = np.concatenate(blocks, axis=1)
+        return unit(rows, source=self.spec)
 
     def embed(self, images: Sequence[Image]) -> Vectors:
-        """Return (B, 512) unit rows."""
+        """Return (B, D) unit rows."""
         return self.embed_prepared([self.prepare(image) for image in images])
 
 
-def builtin_1() -> ColorHistogram:
-    """Return the first built-in embedder."""
-    return ColorHistogram("builtin-1")
+_COARSE_HOG = Hog(side=64, cells=4, bins=8, local=False)
+_FINE_HOG = Hog(side=32, cells=8, bins=4, local=True)
 
 
-def color_histogram() -> ColorHistogram:
-    """Return the colour histogram alone."""
-    return ColorHistogram("color-histogram")
+def builtin_1() -> Handcrafted:
+    """Return the first built-in embedder: outlines, colours, their layout and texture.
+
+    The shares were found by hill climbing on the classes of emoji, logos, scenes, grocery and photographs that no
+    reported figure uses: the aim was the mean, over the sets, of mAP relative to the best single descriptor of each.
+    """
+    return Handcrafted(
+        "builtin-1",
+        [
+            Part(_COARSE_HOG, 0.10, 0.62),
+            Part(_FINE_HOG, 0.07, 0.18),
+            Part(ColorHistogram(), 0.50, 0.01),
+            Part(ColorLayout(), 0.05, 0.045),
+            Part(LocalPatterns(), 0.28, 0.145),
+        ],
+    )
+
+
+def hog() -> Handcrafted:
+    """Return the outlines alone, in coarse and fine cells."""
+    return Handcrafted("hog", [Part(_COARSE_HOG, 0.75, 0.75), Part(_FINE_HOG, 0.25, 0.25)])
+
+
+def color_histogram() -> Handcrafted:
+    """Return the colours alone, wherever they are."""
+    return Handcrafted("color-histogram", [Part(ColorHistogram(), 1.0, 1.0)])
+
+
+def color_layout() -> Handcrafted:
+    """Return the coarse arrangement of colours alone."""
+    return Handcrafted("color-layout", [Part(ColorLayout(), 1.0, 1.0)])
+
+
+def lbp() -> Handcrafted:
+    """Return the fine textures alone."""
+    return Handcrafted("lbp", [Part(LocalPatterns(), 1.0, 1.0)])

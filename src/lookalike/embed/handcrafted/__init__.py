@@ -1,0 +1,1 @@
+"""Descriptors computed by formula: no weights, NumPy and Pillow only."""

@@ -1,0 +1,125 @@
+"""What every embedder promises, as a suite that a plug-in's own tests can call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..protocols import Embedder, Prepares
+from ..types import Image, Vectors
+
+__all__ = ["check_embedder", "sample_images"]
+
+
+def check_embedder(make: Callable[[], Embedder], *, tolerance: float = 1e-5) -> None:
+    """Raise AssertionError, with what was wrong, unless the embedder keeps its contract.
+
+    Checked: unit rows of finite float32 in the right shape, whatever the size and content of the image (1 x 1, a long
+    strip, black, white); the same vectors on a second call, from a second embedder, and in any batch; the input left
+    as it was, read-only and non-contiguous arrays taken; ``embed`` equal to ``embed_prepared`` of ``prepare`` where
+    there is such a pair; one fingerprint, stable and equal to that of the space; different pictures told apart; and a
+    picture at half its resolution recognised (cosine >= 0.95).
+
+    Args:
+        make: returns a new embedder on each call.
+        tolerance: the largest difference of a component that counts as equal.
+    """
+    embedder = make()
+    _check_names(embedder, make())
+    images = sample_images()
+    vectors = embedder.embed(images)
+    _check_rows(vectors, len(images), embedder)
+    _check_repeatable(embedder, make(), images, vectors, tolerance)
+    _check_inputs(embedder, images, vectors, tolerance)
+    if isinstance(embedder, Prepares):
+        prepared = [embedder.prepare(image) for image in images]
+        _equal(embedder.embed_prepared(prepared), vectors, tolerance, "embed_prepared of prepare differs from embed")
+        _check_rows(embedder.embed_prepared([]), 0, embedder)
+    _check_likeness(embedder)
+
+
+def sample_images(seed: int = 0) -> list[Image]:
+    """Return small images of awkward shapes and contents: (H, W, 3) uint8."""
+    random = np.random.default_rng(seed)
+    flat = [np.full((40, 30, 3), value, np.uint8) for value in (0, 128, 255)]
+    shapes = [(1, 1), (1, 2000), (2000, 1), (7, 5), (64, 64), (97, 203)]
+    noise = [random.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
+    return [*flat, *noise, _scene(160, 120), _scene(96, 128, shift=2.0)]
+
+
+def _scene(height: int, width: int, *, shift: float = 0.0) -> Image:
+    """Return smooth colours with a sharp disc, the same at every resolution."""
+    y, x = (np.mgrid[:height, :width] + 0.5) / np.array([height, width])[:, None, None]
+    waves = [np.sin(7 * x + 3 * y + shift), np.cos(5 * y - 4 * x * shift), np.sin(9 * x * y + 2 * shift)]
+    picture = 128 + 90 * np.stack(waves, axis=-1)
+    picture[(x - 0.4) ** 2 + (y - 0.55) ** 2 < 0.06] = (230, 40 + 60 * shift, 60)
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+def _check_names(embedder: Embedder, again: Embedder) -> None:
+    space = embedder.space
+    assert space.kind == "float", f"the space is of kind {space.kind!r}; embedders give float rows"
+    assert embedder.fingerprint == space.fingerprint, (
+        f"fingerprint {embedder.fingerprint!r} is not that of the space, {space.fingerprint!r}"
+    )
+    assert again.fingerprint == embedder.fingerprint, "two embedders made alike have different fingerprints"
+    assert again.space == space, f"two embedders made alike have different spaces: {space} and {again.space}"
+    assert embedder.input_size >= 1, f"input_size should be a number of pixels, got {embedder.input_size}"
+
+
+def _check_rows(vectors: Vectors, count: int, embedder: Embedder) -> None:
+    shape = (count, embedder.space.dim)
+    assert isinstance(vectors, np.ndarray), f"embed should return an array, got {type(vectors).__name__}"
+    assert vectors.shape == shape, f"embed gave shape {vectors.shape} for {count} images, {shape} is right"
+    assert vectors.dtype == np.float32, f"embed gave {vectors.dtype}, float32 is right"
+    assert vectors.flags.c_contiguous, "the vectors are not C-contiguous"
+    assert np.isfinite(vectors).all(), f"rows {np.flatnonzero(~np.isfinite(vectors).all(axis=1))} are not finite"
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    assert np.allclose(norms, 1, atol=1e-4), f"rows should have norm 1, got norms {norms.round(4)}"
+
+
+def _check_repeatable(
+    embedder: Embedder, again: Embedder, images: list[Image], vectors: Vectors, tolerance: float
+) -> None:
+    _equal(embedder.embed(images), vectors, tolerance, "a second call gives other vectors")
+    _equal(again.embed(images), vectors, tolerance, "a second embedder gives other vectors")
+    alone = np.concatenate([embedder.embed([image]) for image in images])
+    _equal(alone, vectors, tolerance, "an image alone has another vector than in a batch")
+    _equal(embedder.embed(images[::-1])[::-1], vectors, tolerance, "the order of the batch changes the vectors")
+    _check_rows(embedder.embed([]), 0, embedder)
+
+
+def _check_inputs(embedder: Embedder, images: list[Image], vectors: Vectors, tolerance: float) -> None:
+    copies = [image.copy() for image in images]
+    embedder.embed(copies)
+    changed = [i for i, (a, b) in enumerate(zip(images, copies, strict=True)) if not np.array_equal(a, b)]
+    assert not changed, f"embed changed the pixels of images {changed}"
+    vectors[:] = 0  # what the caller does with the result must not reach the next one
+    fresh = embedder.embed(images)
+    for image in copies:
+        image.flags.writeable = False
+    _equal(embedder.embed(copies), fresh, tolerance, "read-only images have other vectors")
+    strided = [np.repeat(image, 2, axis=1)[:, ::2] for image in images]
+    _equal(embedder.embed(strided), fresh, tolerance, "non-contiguous images have other vectors")
+    vectors[:] = fresh
+
+
+def _check_likeness(embedder: Embedder) -> None:
+    large, other = _scene(2 * embedder.input_size + 64, 512), _scene(300, 500, shift=2.0)
+    half = _halve(large)
+    a, b, c = embedder.embed([large, half, other])
+    assert float(a @ b) >= 0.95, f"a picture and itself at half the size have cosine {float(a @ b):.4f}, under 0.95"
+    assert float(a @ c) < float(a @ b), f"another picture is as near ({float(a @ c):.4f}) as the same at half the size"
+
+
+def _halve(image: Image) -> Image:
+    height, width = image.shape[0] // 2, image.shape[1] // 2
+    blocks = image[: 2 * height, : 2 * width].reshape(height, 2, width, 2, 3)
+    return np.asarray(blocks.mean(axis=(1, 3)).round(), np.uint8)
+
+
+def _equal(found: Vectors, expected: Vectors, tolerance: float, message: str) -> None:
+    assert found.shape == expected.shape, f"{message}: shapes {found.shape} and {expected.shape}"
+    worst = float(np.abs(found - expected).max(initial=0.0))
+    assert worst <= tolerance, f"{message}: they differ by up to {worst:.2g}, {tolerance:.2g} is allowed"
