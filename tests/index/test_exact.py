@@ -73,6 +73,7 @@ def test_search_equals_the_loop(
         # Small blocks, and each of the two ways in turn, so that borders and thresholds are crossed.
         patch.setattr(exact, "_LEAST_BLOCK", block)
         patch.setattr(exact, "_BLOCK_BYTES", 1)
+        patch.setattr(exact, "_LONE_QUERY", 2)
         patch.setattr(exact, "_RANKING_SHARE", data.draw(st.sampled_from([0, 8])))
         index = Exact(space(similarity))
         cut = data.draw(st.integers(0, len(ids)))

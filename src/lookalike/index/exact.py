@@ -18,8 +18,11 @@ __all__ = ["Exact"]
 Floats = npt.NDArray[np.float32]
 Blocks = Iterator[tuple[Rows, Vectors]]
 
-_BLOCK_BYTES = 4 << 20  # vectors scored at a time: they and their scores stay in the cache (measured: 1-8 MiB alike)
-_LEAST_BLOCK = 64  # vectors, however long they are
+# Vectors scored at a time. 4 to 16 MiB are equally fast; each product waits for all its threads, which is dear on cores
+# that others use too, so few and large ones are better. One query reads the vectors once and makes few scores: larger.
+_BLOCK_BYTES = 16 << 20
+_LONE_QUERY = 8
+_LEAST_BLOCK, _MOST_BLOCK = 64, 16384  # vectors, however long or short they are
 _SCORES_BYTES = 8 << 20  # scores held at a time for one block of queries
 _RANKING_BYTES = 64 << 20  # the same where all scores are wanted: fewer passes over the vectors
 _RANKING_SHARE = 8  # from an eighth of everything, sorting everything is faster than keeping the best
@@ -128,12 +131,13 @@ class Exact:
         if k:
             ranking = k * _RANKING_SHARE >= total
             find = self._ranking if ranking else self._best
-            step = max(_LEAST_BLOCK, _BLOCK_BYTES // (4 * self._space.dim))
+            step = min(_MOST_BLOCK, max(_LEAST_BLOCK, _BLOCK_BYTES // (4 * self._space.dim)))
+            views = step if ranking or len(queries) > 1 else step * _LONE_QUERY
             held = (_RANKING_BYTES // total) if ranking else (_SCORES_BYTES // (step + k))
             at_once = max(1, held // 4)
             for start in range(0, len(queries), at_once):
                 part = slice(start, start + at_once)
-                found = find(queries[part], k, self._blocks(step, only))
+                found = find(queries[part], k, self._blocks(step, views, only))
                 rows[part, : found[0].shape[1]], scores[part, : found[1].shape[1]] = found
         return Candidates(rows, scores)
 
@@ -156,9 +160,9 @@ class Exact:
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]  # stable: equal scores stay in the order of rows
         return rows[order], np.take_along_axis(scores, order, axis=1)
 
-    def _blocks(self, step: int, only: Rows | None) -> Blocks:
+    def _blocks(self, step: int, views: int, only: Rows | None) -> Blocks:
         for segment in self._segments:
-            yield from _segment_blocks(segment, step, only)
+            yield from _some(segment, step, only) if only is not None else _all(segment, step, views)
 
     def _checked(self, vectors: Vectors, what: str) -> Vectors:
         given = np.asarray(vectors)
@@ -176,23 +180,27 @@ class Exact:
         return given
 
 
-def _segment_blocks(segment: Segment, step: int, only: Rows | None) -> Blocks:
-    """Yield the vectors that count, at most ``step`` at a time; copies only where some are left out."""
-    if only is not None:
-        at = np.setdiff1d(_positions(segment.rows, only), segment.dead, assume_unique=True)
-        for start in range(0, len(at), step):
-            part = at[start : start + step]
-            yield segment.rows[part], segment.vectors[part]
-        return
-    for start in range(0, len(segment.rows), step):
-        end = start + step
+def _some(segment: Segment, step: int, only: Rows) -> Blocks:
+    """Yield copies of the vectors of these rows, at most ``step`` at a time."""
+    at = np.setdiff1d(_positions(segment.rows, only), segment.dead, assume_unique=True)
+    for start in range(0, len(at), step):
+        part = at[start : start + step]
+        yield segment.rows[part], segment.vectors[part]
+
+
+def _all(segment: Segment, step: int, views: int) -> Blocks:
+    """Yield all vectors that count: views of at most ``views``, or copies of at most ``step`` where some are dead."""
+    for start in range(0, len(segment.rows), views):
+        end = start + views
         rows, vectors = segment.rows[start:end], segment.vectors[start:end]
         low, high = np.searchsorted(segment.dead, (start, end))
-        if high > low:
-            here = segment.dead[low:high] - start
-            rows, vectors = np.delete(rows, here), np.delete(vectors, here, axis=0)
-        if len(rows):
+        if high == low:
             yield rows, vectors
+        elif views > step:
+            yield from _all(Segment(rows, vectors, segment.dead[low:high] - start), step, step)
+        elif high - low < len(rows):
+            here = segment.dead[low:high] - start
+            yield np.delete(rows, here), np.delete(vectors, here, axis=0)
 
 
 def _positions(rows: Rows, wanted: Rows) -> npt.NDArray[np.int64]:
