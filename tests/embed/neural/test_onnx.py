@@ -242,6 +242,11 @@ def test_models_that_are_not_of_one_image(tmp_path: Path) -> None:
         open_onnx(str(scalar))
 
 
+def test_a_detector_is_refused(shared_weights: Path) -> None:
+    with pytest.raises(ModelError, match="that is no embedding"):
+        open_onnx(str(shared_weights / "yunet_n_dynamic.onnx"))
+
+
 def test_values_that_are_not_finite(tmp_path: Path) -> None:
     log = helper.make_node("Log", ["vector"], ["bad"])
     path = write(tmp_path / "nan.onnx", [CONV, MEAN, FLAT, log], shape=["b", 3, 16, 16], outputs=[("bad", ["b", 5])])

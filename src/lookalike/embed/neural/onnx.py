@@ -61,8 +61,13 @@ class OnnxEmbedder:
         self.input_size = preprocess.side
         self.providers: list[str] = list(session.get_providers())
         grey = np.full((1, 1, 3), 128, np.uint8)
-        self.space = VectorSpace(f"onnx:{name}@{weights_hash[:8]}", self._forward([self.prepare(grey)]).shape[1], "-")
-        self.space = VectorSpace(self.space.name, self.space.dim, self.fingerprint)
+        dim = self._forward([self.prepare(grey)]).shape[1]
+        if dim < 2:
+            raise ModelError(
+                f"{self.spec} gives one number an image, at its output {self._output!r}; that is no embedding.",
+                hint="This may be a detector or a scorer.",
+            )
+        self.space = VectorSpace(f"onnx:{name}@{weights_hash[:8]}", dim, self.fingerprint)
 
     def __repr__(self) -> str:
         return f"OnnxEmbedder({self.spec!r}, dim={self.space.dim}, providers={self.providers})"
