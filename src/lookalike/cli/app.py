@@ -13,6 +13,7 @@ import click
 from .. import __version__
 from ..errors import LookalikeError
 from . import say
+from .quiet import libraries_silenced
 
 __all__ = ["COMMANDS", "app", "run"]
 
@@ -82,7 +83,8 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     words = list(sys.argv[1:] if arguments is None else arguments)
     say.set_up_streams()
     try:
-        code = app.main(args=words, prog_name="lookalike", standalone_mode=False)
+        with libraries_silenced():
+            code = app.main(args=words, prog_name="lookalike", standalone_mode=False)
     except click.exceptions.Abort:
         code = INTERRUPTED
     except KeyboardInterrupt:

@@ -22,6 +22,13 @@ __all__ = ["command"]
 @click.argument("query", nargs=-1, required=True, metavar="QUERY...")
 @collection_option
 @click.option("-k", "k", type=click.IntRange(1), default=20, show_default=True, help="How many results.")
+@click.option(
+    "--min-relevance",
+    "min_relevance",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Leave out results less likely than P (0 to 1) to be relevant; needs `lookalike calibrate`.",
+)
 @click.option("--paths", is_flag=True, help="Print only the results' paths, one a line, for pipes.")
 @click.option("--null", is_flag=True, help="With --paths: end each with NUL instead of a newline.")
 @click.option(
@@ -35,6 +42,7 @@ def command(
     query: tuple[str, ...],
     collection: str | None,
     k: int,
+    min_relevance: float | None,
     paths: bool,
     null: bool,
     picture: str | None,
@@ -56,7 +64,7 @@ def command(
     if null and not paths:
         raise click.UsageError("--null goes with --paths.")
     with open_collection(collection, device=device) as photos:
-        results = photos.search(understood, k)
+        results = photos.search(understood, k, min_relevance=min_relevance)
         if picture:
             from .picture import draw_search
 
@@ -101,7 +109,8 @@ def _table(results: Any, thumbnails: bool | None) -> None:
     if not sys.stdout.isatty():
         for hit in results:
             # One record a line whatever the name: a newline in it is shown as \n.
-            click.echo(f"{hit.score:.4f}\t{printable(hit.source)}")
+            relevance = "" if hit.relevance is None else f"{hit.relevance:.3f}\t"
+            click.echo(f"{hit.score:.4f}\t{relevance}{printable(hit.source)}")
         return
     from rich.console import Console
     from rich.table import Table
@@ -112,11 +121,16 @@ def _table(results: Any, thumbnails: bool | None) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("", justify="right", style="dim")
     table.add_column("score", justify="right")
+    calibrated = any(hit.relevance is not None for hit in results)
+    if calibrated:
+        table.add_column("relevance", justify="right")
     if pictures:
         table.add_column("")
     table.add_column("image", overflow="fold")
     for hit in results:
         cells: list[Any] = [str(hit.rank), f"{hit.score:.3f}"]
+        if calibrated:
+            cells.append("" if hit.relevance is None else f"{hit.relevance:.0%}")
         if pictures:
             cells.append(pictures.get(hit.rank, ""))
         table.add_row(*cells, Text(printable(hit.source)))

@@ -13,11 +13,12 @@ from ..embed import create
 from ..errors import BadInput, OtherEmbedder
 from ..images import FetchLimits, Item, Skipped, scan
 from ..protocols import Embedder, Searcher, Store
-from ..types import Metadata, Record, VectorSpace
+from ..types import Metadata, Record, Rows, VectorSpace
 from . import confidence
 from .estimate import estimate
 from .in_memory import AnyImage, items_of
 from .ingest import Ingest, Options
+from .near_pairs import NearPairs, near_pairs
 from .pipeline import Pipeline
 from .queries import Searchable, understand
 from .reports import AddReport, Estimate, OnProgress
@@ -245,21 +246,38 @@ class Collection:
         """Return the search by vector that every search here goes through; evaluation runs the same."""
         return self._pipeline
 
-    def search(self, what: Searchable, k: int = 20) -> Results:
+    def search(self, what: Searchable, k: int = 20, *, min_relevance: float | None = None) -> Results:
         """Return the k images most alike.
 
         Args:
             what: a path, a URL, ``id:...``, encoded bytes, an array (H, W, 3) uint8, a Pillow image, a vector, a
                 ``Query``, or several of these in a list (their mean).
             k: how many hits, > 0.
+            min_relevance: leave out hits whose probability of being relevant is below it; in [0, 1], and only where
+                the collection is calibrated.
 
         Returns:
-            The hits, best first; ``note`` says so in words when there is none, or none that stands out.
+            The hits, best first, with their ``relevance`` where the collection is calibrated; ``note`` says so in
+            words when there is none, or none that stands out.
 
         Raises:
-            BadInput: k is not positive, or the query cannot be understood. ImageError: the query image is unusable.
+            BadInput: k is not positive, the query cannot be understood, or the collection is not calibrated.
+            ImageError: the query image is unusable.
         """
-        return self._pipeline.run(understand(what), k)
+        return self._pipeline.run(understand(what), k, min_relevance=min_relevance)
+
+    def near_pairs(self, threshold: float, *, rows: Rows | None = None, against: Rows | None = None) -> NearPairs:
+        """Return the pairs of images that score at least ``threshold``: ``(rows_a, rows_b, scores)``, each pair once.
+
+        Args:
+            threshold: a score of the collection's space.
+            rows: the rows that are looked at; None: all.
+            against: the rows they are compared with; None: with one another.
+
+        Raises:
+            BadInput: as in ``lookalike.collection.near_pairs.near_pairs``, which says more.
+        """
+        return near_pairs(self.store.snapshot(self._space), threshold, rows=rows, against=against)
 
     def info(self) -> Mapping[str, Any]:
         """Return what ``lookalike info --json`` prints: the number of images, the embedder, sizes on disk."""

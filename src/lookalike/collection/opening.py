@@ -51,6 +51,11 @@ def open(
         made = made or create(spec or resolve("builtin"), device=device)
     store = SqliteStore.open(folder, create=create_missing)
     try:
+        if not create_missing and not store.setting("space"):
+            raise NoCollection(
+                f"the collection {folder} holds nothing yet: another process is making it, or was stopped at once.",
+                hint="Wait for it, or run `lookalike index FOLDER`.",
+            )
         space = _choose_space(store, made, name, spec, add_space=add_space, device=device)
     except BaseException:
         store.close()

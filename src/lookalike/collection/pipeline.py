@@ -16,6 +16,7 @@ from ..images.http import fetch
 from ..index.exact import Exact
 from ..protocols import Embedder, Index, Store
 from ..types import Candidates, Hit, Image, Query, QueryItem, Rows, Vectors, VectorSpace
+from .calibration import Calibration, covers, read_calibration
 from .confidence import Background
 from .queries import combine
 from .results import Results
@@ -56,19 +57,48 @@ class Pipeline:
         """Return (B, D), the vectors of the rows given, in their order."""
         return self._store.vectors(self._space.name, [int(row) for row in ids])
 
-    def run(self, query: Query, k: int) -> Results:
-        """Answer one query.
+    def run(self, query: Query, k: int, *, min_relevance: float | None = None) -> Results:
+        """Answer one query; hits have a relevance where the collection is calibrated.
+
+        Args:
+            query: what is searched for.
+            k: how many hits, > 0.
+            min_relevance: in [0, 1]; hits below it are left out.
 
         Raises:
-            BadInput: k is not positive, or an item cannot be understood. ImageError: a query image is unusable.
+            BadInput: k is not positive, ``min_relevance`` is no probability or asked of a search that has none, or an
+                item cannot be understood. ImageError: a query image is unusable.
         """
         if k <= 0:
             raise BadInput(f"k must be at least 1, got {k}.")
+        calibration = self._calibration(query, min_relevance)
         clock = _Clock()
         vector = combine(query, lambda item: self._vector(item, clock), unit=self._space.similarity == "cosine")
         candidates = clock.time("search", lambda: self.search(vector, k))
-        hits = clock.time("fetch", lambda: self._hits(candidates))
-        return Results(query, hits, clock.spent(), self._note(hits))
+        found = clock.time("fetch", lambda: self._hits(candidates, calibration))
+        hits = found
+        if min_relevance is not None:
+            hits = tuple(hit for hit in found if hit.relevance is not None and hit.relevance >= min_relevance)
+        note = _none_relevant(found[0], min_relevance) if found and not hits else self._note(found)
+        return Results(query, hits, clock.spent(), note)
+
+    def _calibration(self, query: Query, min_relevance: float | None) -> Calibration | None:
+        found = read_calibration(self._store, self._space) if covers(query) else None
+        if min_relevance is None:
+            return found
+        if not 0 <= min_relevance <= 1:
+            raise BadInput(f"the least relevance is a probability from 0 to 1, got {min_relevance}.")
+        if not covers(query):
+            raise BadQuery(
+                "a relevance is known for queries of one image only, not for words or several items together.",
+                hint="Leave --min-relevance (min_relevance) out, or search by one image.",
+            )
+        if found is None:
+            raise BadInput(
+                f"{self._store.path} is not calibrated for {self._space.name!r}: its scores say nothing of relevance.",
+                hint="Run `lookalike calibrate --truth FILE` first, with images that are known to belong together.",
+            )
+        return found
 
     def _vector(self, item: QueryItem, clock: _Clock) -> Vectors:
         if item.kind == "vector":
@@ -90,14 +120,16 @@ class Pipeline:
         pixels = clock.time("read", lambda: _pixels(item, embedder.input_size))
         return clock.time("embed", lambda: embedder.embed([pixels]))
 
-    def _hits(self, candidates: Candidates) -> tuple[Hit, ...]:
+    def _hits(self, candidates: Candidates, calibration: Calibration | None) -> tuple[Hit, ...]:
         pairs = candidates.pairs(0)
         records = self._store.get_rows([row for row, _ in pairs])
         # A record that another process removed since the vectors were searched has no hit.
         found = [(record, score) for record, (_, score) in zip(records, pairs, strict=True) if record is not None]
+        scores = [score for _, score in found]
+        known = calibration.relevance(scores).tolist() if calibration else [None] * len(found)
         return tuple(
-            Hit(rank, record.id, record.row, record.source, score, record.metadata)
-            for rank, (record, score) in enumerate(found, start=1)
+            Hit(rank, record.id, record.row, record.source, score, record.metadata, relevance)
+            for rank, ((record, score), relevance) in enumerate(zip(found, known, strict=True), start=1)
         )
 
     def _note(self, hits: Sequence[Hit]) -> str:
@@ -111,6 +143,10 @@ class Pipeline:
                 f"collection reach by chance ({level:.3f})."
             )
         return ""
+
+
+def _none_relevant(best: Hit, least: float | None) -> str:
+    return f"Nothing reaches a relevance of {least:g}: the best result, {best.id}, has {best.relevance:.2f} (score {best.score:.3f})."
 
 
 def _pixels(item: QueryItem, input_size: int) -> Image:
