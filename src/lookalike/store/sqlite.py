@@ -14,23 +14,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import BadInput, NewerFormat, NoCollection, OtherEmbedder, StorageFailed, UnknownName
+from ..errors import BadInput, OtherEmbedder, UnknownName
 from ..protocols import NewRecord
 from ..types import Record, Rows, Stamp, Vectors, VectorSpace
 from . import backup as backups
 from . import derived, paths
-from .connections import Connections, explained, uri
+from .connections import Connections
 from .lock import WriterLock
-from .migrations import APPLICATION_ID, VERSION, migrate
+from .opening import FILE, open_folder
 from .rows import COLUMNS, check_vectors, hash_bytes, record, values
 from .snapshot import VectorSnapshot
 
-__all__ = ["SqliteStore", "open_sqlite"]
+__all__ = ["FILE", "SqliteStore", "open_sqlite"]
 
 T = TypeVar("T")
 
-FILE = "collection.sqlite"
-_OURS = {"writer.lock", "writer.pid", "derived", FILE, FILE + "-wal", FILE + "-shm", FILE + "-journal"}
 _AT_ONCE = 500  # values in one IN (...): every SQLite takes 999
 _PAGE = 1000  # records read ahead by ``records``
 
@@ -57,30 +55,7 @@ class SqliteStore:
             CollectionBusy: its format must be brought up to date while another process writes.
             StorageFailed: it is damaged, or cannot be read (or made).
         """
-        path = Path(path)
-        file = path / FILE
-        if not _exists(file):
-            _make_folder(path, create)
-            create_file = True
-        else:
-            create_file = False
-        lock = WriterLock(path)
-        if create_file:
-            # Another process may be making it at this very moment: wait for it rather than complain.
-            with lock.held(wait_s=10), explained(file):
-                made = sqlite3.connect(uri(file, "rwc"), uri=True, isolation_level=None)
-                with contextlib.closing(made):
-                    # 16 KiB pages: vectors of 512 floats fill 4 KiB pages by half.
-                    made.execute("PRAGMA page_size = 16384")
-                    made.execute("PRAGMA journal_mode = WAL")
-                    migrate(made)
-        connections = Connections(file)
-        try:
-            _bring_up_to_date(connections, lock, create)
-        except BaseException:
-            connections.close()
-            raise
-        return cls(path, connections, lock)
+        return cls(Path(path), *open_folder(Path(path), create))
 
     def __repr__(self) -> str:
         return f"SqliteStore({str(self._path)!r})"
@@ -393,55 +368,6 @@ class SqliteStore:
 def open_sqlite(path: Path, *, create: bool = False) -> SqliteStore:
     """Open a store; what the table of stores names."""
     return SqliteStore.open(path, create=create)
-
-
-def _exists(file: Path) -> bool:
-    try:
-        file.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise StorageFailed(f"{file} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
-    return True
-
-
-def _make_folder(path: Path, create: bool) -> None:
-    if path.exists() and not path.is_dir():
-        raise NoCollection(f"{path} is a file, not the folder of a collection.", hint="Name a folder.")
-    if not create:
-        raise NoCollection(
-            f"there is no collection at {path}.", hint="Make one with `lookalike index FOLDER`, or name another path."
-        )
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        others = sorted(entry.name for entry in path.iterdir() if entry.name not in _OURS)
-    except OSError as error:
-        raise StorageFailed(f"the collection {path} cannot be made: {error.strerror}.") from error
-    if others:
-        raise NoCollection(
-            f"the folder {path} holds other things ({others[0]!r} for one), so no collection is made in it.",
-            hint="Name a folder that is empty or does not exist yet.",
-        )
-
-
-def _bring_up_to_date(connections: Connections, lock: WriterLock, create: bool) -> None:
-    with connections.use() as db:
-        application = int(db.execute("PRAGMA application_id").fetchone()[0])
-        found = int(db.execute("PRAGMA user_version").fetchone()[0])
-        tables = int(db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0])
-    folder = connections.file.parent
-    if application != APPLICATION_ID and (tables or not create):
-        # An empty database is what remains when the making of a collection was cut short.
-        raise NoCollection(f"{connections.file} is not a collection of lookalike.", hint="Name another path.")
-    if found > VERSION:
-        raise NewerFormat(
-            f"the collection {folder} has format {found}; this version of lookalike knows format {VERSION}.",
-            hint="Upgrade: pip install --upgrade lookalike",
-        )
-    if found < VERSION:
-        with lock.held(wait_s=10), connections.use() as db:
-            db.execute("PRAGMA journal_mode = WAL")
-            migrate(db)
 
 
 def _clock(db: sqlite3.Connection) -> int:
