@@ -49,9 +49,9 @@ class Pipeline:
             self._index = (version, Exact.over(self._store.snapshot(self._space.name)))
         return self._index[1]
 
-    def search(self, vectors: Vectors, k: int) -> Candidates:
-        """Return the k nearest rows of each of (Q, D) vectors."""
-        return self.index.search(vectors, k)
+    def search(self, vectors: Vectors, k: int, *, allowed: Rows | None = None) -> Candidates:
+        """Return the k nearest rows of each of (Q, D) vectors, among the ``allowed`` rows where they are given."""
+        return self.index.search(vectors, k, allowed=allowed)
 
     def vectors(self, ids: Rows) -> Vectors:
         """Return (B, D), the vectors of the rows given, in their order."""
@@ -76,9 +76,9 @@ class Pipeline:
         vector = combine(query, lambda item: self._vector(item, clock), unit=self._space.similarity == "cosine")
         candidates = clock.time("search", lambda: self.search(vector, k))
         found = clock.time("fetch", lambda: self._hits(candidates, calibration))
-        hits = found
-        if min_relevance is not None:
-            hits = tuple(hit for hit in found if hit.relevance is not None and hit.relevance >= min_relevance)
+        if min_relevance is None:
+            return Results(query, found, clock.spent(), self._note(found))
+        hits = tuple(hit for hit in found if hit.relevance is not None and hit.relevance >= min_relevance)
         note = _none_relevant(found[0], min_relevance) if found and not hits else self._note(found)
         return Results(query, hits, clock.spent(), note)
 
@@ -145,8 +145,9 @@ class Pipeline:
         return ""
 
 
-def _none_relevant(best: Hit, least: float | None) -> str:
-    return f"Nothing reaches a relevance of {least:g}: the best result, {best.id}, has {best.relevance:.2f} (score {best.score:.3f})."
+def _none_relevant(best: Hit, least: float) -> str:
+    found = f"the best result, {best.id}, has {best.relevance:.2f} (score {best.score:.3f})"
+    return f"Nothing reaches a relevance of {least:g}: {found}."
 
 
 def _pixels(item: QueryItem, input_size: int) -> Image:
