@@ -1,0 +1,93 @@
+"""What readers fill: names get positions as they come, and what contradicts itself is refused with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...errors import BadInput
+from .base import LabelSets, Pairs, labels_differ
+
+__all__ = ["Labelled", "Names", "PairList"]
+
+
+class Names:
+    """Names and their positions."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def position(self, name: str) -> int:
+        """Return the position of a name; a new one gets the next."""
+        return self._known.setdefault(name, len(self._known))
+
+    def all(self) -> tuple[str, ...]:
+        """Return the names by position."""
+        return tuple(self._known)
+
+
+class Labelled:
+    """Items with their labels, one line after another."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._labels: dict[str, tuple[str, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def add(self, line: int, name: str, labels: Sequence[str]) -> int | None:
+        """Take one item and return its position; None for a line that repeats an earlier one.
+
+        Raises:
+            BadInput: no name, or a name with other labels than before.
+        """
+        if not name:
+            raise BadInput(f"line {line} of {self._path} names no image.")
+        some = tuple(label for label in labels if label)
+        before = self._labels.get(name)
+        if before is None:
+            self._labels[name] = some
+            return len(self._labels) - 1
+        if set(before) != set(some):
+            raise labels_differ(self._path, line, name, before, some)
+        return None
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names by position."""
+        return tuple(self._labels)
+
+    def sets(self) -> LabelSets:
+        """Return the labels by position."""
+        return LabelSets.of(self._labels.values())
+
+
+class PairList:
+    """Judged pairs, one line after another."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._grades: dict[tuple[int, int], float] = {}
+
+    def __len__(self) -> int:
+        return len(self._grades)
+
+    def add(self, line: int, query: int, item: int, grade: float, *, said: str) -> None:
+        """Take one pair; ``said`` names it in messages. A line that repeats an earlier one says nothing new.
+
+        Raises:
+            BadInput: the pair has another grade already.
+        """
+        before = self._grades.setdefault((query, item), grade)
+        if before != grade:
+            raise BadInput(
+                f"line {line} of {self._path} gives {said} the grade {grade:g}, an earlier one says {before:g}.",
+                hint="Keep one of them.",
+            )
+
+    def pairs(self) -> Pairs:
+        """Return all of them."""
+        return Pairs.of((query, item, grade) for (query, item), grade in self._grades.items())
