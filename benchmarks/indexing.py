@@ -1,0 +1,190 @@
+"""Indexing runs at 90% or more of what decoding and the model allow, and needs no more memory for more images.
+
+Decoding alone (reading, decoding, preparing, on all cores) and the model alone (prepared batches, on all cores) are
+measured in the same run; 1 / (1/decode + 1/model) is the best that doing both can reach on these cores. Indexing is the
+whole of it: finding files, hashing, the store's commits, everything up to the moment when `add` returns. Beside it: the
+loop that people write, Pillow's full decode and the same model, one image at a time and in batches of 8.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import lookalike
+from harness import arguments, interleave, ratios, row, spread, write_result
+from lookalike.collection import Options
+from lookalike.embed import create
+from lookalike.images.decode import decode
+from photographs import ONE_MEGAPIXEL, TWELVE_MEGAPIXELS, write_photographs
+from vit_onnx import write_vit
+
+BATCH = Options().batch_size
+CORES = os.cpu_count() or 1
+TARGET = 0.9
+MEMORY_TARGET = 1.1
+
+
+def main() -> None:
+    options = arguments(__doc__ or "")
+    quick = bool(options.quick)
+    rounds = 2 if quick else 7
+    rows: list[dict[str, Any]] = []
+    figures: dict[str, Any] = {"cores": CORES, "batch": BATCH}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        model = folder / "vit" / "model.onnx"
+        model.parent.mkdir()
+        write_vit(model, seed=options.seed)
+        plans = [
+            ("builtin, 0.8 MP", "builtin", ONE_MEGAPIXEL, 128 if quick else 1536, rounds),
+            ("builtin, 12 MP", "builtin", TWELVE_MEGAPIXELS, 16 if quick else 128, rounds),
+            ("ViT-B/32 (ONNX), 0.8 MP", f"onnx:{model}", ONE_MEGAPIXEL, 64 if quick else 192, 2 if quick else 5),
+        ]
+        for name, embedder, size, count, some in plans:
+            made, detail = _pace(name, embedder, size, count, some, folder / "work", options.seed)
+            rows += made
+            figures[name] = detail
+        made, figures["memory"] = _memory(folder / "memory", 100 if quick else 500, 1 if quick else 3, options.seed)
+        rows += made
+    n = sum(plan[3] for plan in plans)
+    write_result("indexing", __doc__ or "", figures, n=n, seed=options.seed, rows=rows, quick=quick)
+
+
+def _pace(
+    name: str, embedder_name: str, size: tuple[int, int], count: int, rounds: int, folder: Path, seed: int
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Measure one embedder on one size of photograph."""
+    photographs = folder / "photographs"
+    files = write_photographs(photographs, count, size, seed=seed)
+    embedder: Any = create(embedder_name)
+    prepared = _decode_all(files, embedder)
+    batches = [prepared[start : start + BATCH] for start in range(0, count, BATCH)]
+
+    def index() -> None:
+        target = folder / "new.collection"
+        shutil.rmtree(target, ignore_errors=True)
+        with lookalike.open(target, embedder=embedder) as photos:
+            report = photos.add(photographs)
+        if report.added != count or report.reused:
+            raise SystemExit(f"{report.added} of {count} were added, {report.reused} were known: nothing was measured")
+
+    contenders: dict[str, Callable[[], object]] = {
+        "decode": lambda: _decode_all(files, embedder),
+        "model, one batch at a time": lambda: [embedder.embed_prepared(batch) for batch in batches],
+        # A model that works on one core alone is given all of them, or the bound would be too easy to keep.
+        "model, one batch a core": lambda: _on_all_cores(embedder.embed_prepared, batches),
+        "index": index,
+        "loop, one by one": lambda: _loop(files, embedder, 1),
+        "loop, batches of 8": lambda: _loop(files, embedder, 8),
+    }
+    seconds = interleave(contenders, rounds)
+    shutil.rmtree(folder)
+
+    model = [
+        min(pair)
+        for pair in zip(seconds["model, one batch at a time"], seconds["model, one batch a core"], strict=True)
+    ]
+    seconds["possible"] = [a + b for a, b in zip(seconds["decode"], model, strict=True)]
+    pace = {key: spread([count / taken for taken in some]) for key, some in seconds.items()}
+    loops = {key: spread(ratios(seconds, key, "index"))["median"] for key in seconds if "loop" in key}
+    beside = (
+        f"{pace['index']['median']:.0f} images/s (decoding alone {pace['decode']['median']:.0f}, the model alone "
+        f"{count / float(np.median(model)):.0f})"
+    )
+    rows = [
+        row(
+            f"Indexing with {name}: share of what decoding and the model allow",
+            [100 * share for share in ratios(seconds, "possible", "index")],
+            unit="%",
+            at_least=100 * TARGET,
+            beside=beside,
+        ),
+        row(
+            f"Indexing with {name}, against a loop of Pillow and the same model in batches of 8",
+            ratios(seconds, "loop, batches of 8", "index"),
+            unit="x",
+            beside=f"{pace['loop, batches of 8']['median']:.0f} images/s; "
+            f"one by one {pace['loop, one by one']['median']:.0f}",
+        ),
+    ]
+    detail = {"images": count, "size": list(size), "images_per_s": pace, "seconds": seconds, "times_faster": loops}
+    return rows, detail
+
+
+def _decode_all(files: Sequence[Path], embedder: Any) -> list[Any]:
+    def one(path: Path) -> Any:
+        return embedder.prepare(decode(path.read_bytes(), input_size=embedder.input_size).pixels)
+
+    return _on_all_cores(one, files)
+
+
+def _on_all_cores(work: Callable[[Any], Any], things: Sequence[Any]) -> list[Any]:
+    with ThreadPoolExecutor(CORES) as pool:
+        return list(pool.map(work, things))
+
+
+def _loop(files: Sequence[Path], embedder: Any, batch: int) -> None:
+    """Embed as a person's own script does: open, decode in full, resize, run the model; nothing is stored."""
+    for start in range(0, len(files), batch):
+        images = []
+        for path in files[start : start + batch]:
+            with Image.open(path) as opened:
+                images.append(np.asarray(opened.convert("RGB")))
+        embedder.embed(images)
+
+
+def _memory(folder: Path, count: int, rounds: int, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Compare the largest memory of `lookalike index` over n and over 8n images."""
+    write_photographs(folder / "few", count, seed=seed)
+    write_photographs(folder / "many", 8 * count, seed=seed)
+    peaks: dict[str, list[float]] = {"few": [], "many": []}
+    for turn in range(rounds):
+        for name, some in peaks.items():
+            some.append(_peak_mb(folder / name, folder / f"{name}-{turn}.collection"))
+    shutil.rmtree(folder)
+    if any(np.isnan(some).any() for some in peaks.values()):
+        return [], {"note": "this system does not say how much memory a program needed"}
+    few, many = (spread(peaks[name])["median"] for name in ("few", "many"))
+    line = row(
+        f"Peak memory of `lookalike index` over {8 * count} images, against {count} images",
+        ratios(peaks, "many", "few"),
+        unit="x",
+        at_most=MEMORY_TARGET,
+        beside=f"{many:.0f} MB against {few:.0f} MB",
+    )
+    return [line], {"images": [count, 8 * count], "mb": peaks}
+
+
+# A new program counts as its own what its parent held when it was started, so the parent must be a small one.
+LAUNCHER = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def _peak_mb(photographs: Path, collection: Path) -> float:
+    """Return the largest resident memory of the command in MB; NaN where the system does not tell."""
+    if sys.platform == "win32":
+        return float("nan")
+    index = [sys.executable, "-m", "lookalike", "index", str(photographs), "--collection", str(collection), "--quiet"]
+    done = subprocess.run([sys.executable, "-c", LAUNCHER, *index], capture_output=True, text=True, check=True)
+    code, peak = (int(word) for word in done.stdout.split())
+    if code != 0:
+        raise SystemExit(f"`lookalike index` ended with {code}")
+    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+if __name__ == "__main__":
+    main()
