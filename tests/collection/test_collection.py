@@ -287,9 +287,11 @@ def test_a_second_writer_is_told_and_readers_go_on(collection: Collection, photo
 def test_low_confidence_is_said_in_words(tmp_path: Path) -> None:
     made = lookalike.open(tmp_path / "c.collection")
     assert made.search(picture(1)).note.startswith("The collection is empty")
-    write_pictures(tmp_path / "photos", 40)
-    made.add(tmp_path / "photos")
-    assert made.search(tmp_path / "photos" / "picture-0007.png").note == ""
+    for view in range(3):
+        made.add_images([picture(seed, view=view) for seed in range(20)], ids=[f"{seed}/{view}" for seed in range(20)])
+    assert made.search(picture(7, view=4)).note == ""
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    assert "Nothing stands out" in made.search(noise).note
 
 
 def test_backup_and_restore(collection: Collection, tmp_path: Path) -> None:

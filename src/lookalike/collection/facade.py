@@ -232,8 +232,8 @@ class Collection:
         space = self.space
         if space.similarity == "cosine":
             rows = confidence.sample(self.store.snapshot(space.name).rows, seed=0)
-            background = confidence.measure(self.store.vectors(space.name, rows.tolist()))
-            self.store.set_setting(f"background:{space.name}", background.to_text() if background else "")
+            expected = confidence.expected_best(self.searcher, rows)
+            self.store.set_setting(f"expected_best:{space.name}", "" if expected is None else repr(expected))
 
     # -- reading --------------------------------------------------------------------------------------------------
 

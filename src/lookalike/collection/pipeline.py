@@ -17,7 +17,6 @@ from ..index.exact import Exact
 from ..protocols import Embedder, Index, Store
 from ..types import Candidates, Hit, Image, Query, QueryItem, Rows, Vectors, VectorSpace
 from .calibration import Calibration, covers, read_calibration
-from .confidence import Background
 from .queries import combine
 from .results import Results
 
@@ -135,12 +134,11 @@ class Pipeline:
     def _note(self, hits: Sequence[Hit]) -> str:
         if not hits:
             return "The collection is empty: there is nothing to find yet."
-        background = Background.from_text(self._store.setting(f"background:{self._space.name}"))
-        level = background.chance_level(self._store.count()) if background else -np.inf
-        if hits[0].score < level:
+        expected = self._store.setting(f"expected_best:{self._space.name}")
+        if expected and hits[0].score < float(expected):
             return (
-                f"Nothing stands out: the best score, {hits[0].score:.3f}, is no more than unrelated images of this "
-                f"collection reach by chance ({level:.3f})."
+                f"Nothing stands out: the best score, {hits[0].score:.3f}, is below what 95% of the collection's own "
+                f"images find among the others ({float(expected):.3f})."
             )
         return ""
 
