@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import lookalike
 from lookalike.collection import near_pairs as module
-from lookalike.collection.near_pairs import near_pairs
+from lookalike.collection.near_pairs import TooManyPairs, near_pairs
 from lookalike.errors import BadInput, BadShape
 from lookalike.index.scores import pair_scores
 from lookalike.store.snapshot import VectorSnapshot
@@ -130,7 +130,7 @@ def test_bad_input_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadShape, match="rows are"):
         near_pairs(shot, 0.5, rows=np.array([0.5]))
     monkeypatch.setattr(module, "MOST_PAIRS", 1000)
-    with pytest.raises(BadInput, match="more than 1,000 pairs"):
+    with pytest.raises(TooManyPairs, match="more than 1,000 pairs"):
         near_pairs(shot, 0.5)
 
 

@@ -7,7 +7,7 @@ then computed as exact search computes them. So the result depends neither on th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,16 @@ from ..index.scores import rough_scores, some_scores
 from ..protocols import Snapshot
 from ..types import Rows, Segment, Similarity, Vectors
 
-__all__ = ["MOST_PAIRS", "NearPairs", "near_pairs"]
+__all__ = ["MOST_PAIRS", "NearPairs", "TooManyPairs", "near_pairs"]
 
 MOST_PAIRS = 20_000_000  # some 400 MB; a threshold that gives more does not tell near pairs from others
 
 _LEFT = 1024  # vectors of one side at a time; both sides' scores take 16 MiB
 _RIGHT = 4096
+
+
+class TooManyPairs(BadInput):
+    """More pairs reach the threshold than ``MOST_PAIRS``."""
 
 
 class NearPairs(NamedTuple):
@@ -31,6 +35,10 @@ class NearPairs(NamedTuple):
     rows_a: Rows  # int64 (P,)
     rows_b: Rows  # int64 (P,)
     scores: npt.NDArray[np.float32]  # (P,), as the space's similarity gives them
+
+    def at(self, places: npt.NDArray[Any] | slice) -> NearPairs:
+        """Return some of the pairs."""
+        return NearPairs(self.rows_a[places], self.rows_b[places], self.scores[places])
 
 
 class _Block(NamedTuple):
@@ -58,8 +66,8 @@ def near_pairs(
         other: another collection's vectors of the same space: ``against`` and ``rows_b`` are then rows of that one.
 
     Raises:
-        BadInput: the threshold is not finite, the spaces differ or are not of float vectors, or more than
-            ``MOST_PAIRS`` pairs reach the threshold.
+        BadInput: the threshold is not finite, or the spaces differ or are not of float vectors.
+        TooManyPairs: more than ``MOST_PAIRS`` pairs reach the threshold.
         BadShape: rows that are not (B,) integers.
 
     Cost: O(N² D) time, or O(A B D); memory for the result and some 60 MiB.
@@ -80,7 +88,7 @@ def near_pairs(
                 part = _either_way_once(part, left_rows, right_rows)
             count += len(part.rows_a)
             if count > MOST_PAIRS:
-                raise BadInput(
+                raise TooManyPairs(
                     f"more than {MOST_PAIRS:,} pairs reach the score {threshold:g}.", hint="Give a higher threshold."
                 )
             if len(part.rows_a):
