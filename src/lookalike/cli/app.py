@@ -23,6 +23,8 @@ COMMANDS = {
     "search": ("search", "Find the images most like an image, a URL or one of the collection."),
     "info": ("info", "Say what a collection holds."),
     "evaluate": ("evaluate", "Measure the search against images that are known to belong together."),
+    "calibrate": ("calibrate", "Learn which score means which probability of being relevant."),
+    "compare": ("compare", "Say whether one search is better than another, by a paired test."),
     "remove": ("remove", "Take images out of a collection; their files stay."),
     "rebase": ("rebase", "Say that the images' folder has moved; nothing is read again."),
     "export": ("export", "Write vectors and metadata in the layout of clip-retrieval."),
