@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ...errors import BadInput, UnknownName
-from . import average_precision, clusters, first_and_last, hits, ndcg, pairs
+from . import average_precision, clusters, first_and_last, hits, ndcg, pairs, trapezoid
 from .base import Agreement, Metric, PerQuery, Pooled, Values
 
 __all__ = ["METRICS", "Agreement", "Metric", "PerQuery", "Pooled", "Values", "parse_metric"]
 
-_FAMILIES = (average_precision, hits, ndcg, first_and_last, pairs, clusters)
+_FAMILIES = (average_precision, trapezoid, hits, ndcg, first_and_last, pairs, clusters)
 
 METRICS: Mapping[str, Metric] = MappingProxyType({m.key: m for family in _FAMILIES for m in family.METRICS})
 

@@ -18,7 +18,7 @@ from ..evaluation import Evaluation
 from ..judged import Judged
 from ..truth.base import Ints
 from ..truth.joining import Joined
-from .plan import Outside, Plan
+from .plan import Plan
 from .relevance import Base, Relevance
 
 __all__ = ["EXPECTED", "run_plan"]
@@ -53,7 +53,6 @@ def run_plan(
     joined: Joined,
     plan: Plan,
     *,
-    outside: Outside | None = None,
     cut: int | None = None,
     shown: int = 10,
 ) -> Evaluation:
@@ -64,7 +63,6 @@ def run_plan(
         size: how many images it holds.
         joined: the truth, joined to them.
         plan: who searches what.
-        outside: the queries that are not in the collection.
         cut: how many results of each query are judged, > 0; None ranks the whole base.
         shown: how many results of each query are kept for pictures.
 
@@ -84,7 +82,7 @@ def run_plan(
         )
     wanted = None if cut is None or cut >= largest else cut
     kept = min(largest, max(shown, min(wanted or largest, _SCORES // count)))
-    run = _Run(searcher, joined, plan, outside, wanted, min(shown, largest), kept)
+    run = _Run(searcher, joined, plan, wanted, min(shown, largest), kept)
     blocks = [block for part, base in zip(plan.parts, bases, strict=True) for block in run.blocks(part.queries, base)]
     return _gathered(run, blocks, cut=cut, largest=largest)
 
@@ -96,7 +94,6 @@ class _Run:
     searcher: Searcher
     joined: Joined
     plan: Plan
-    outside: Outside | None
     cut: int | None
     shown: int
     kept: int  # scores of each query that are kept
@@ -152,12 +149,13 @@ class _Run:
         inside = rows >= 0
         if inside.all():
             return self.searcher.vectors(rows)
-        if self.outside is None:
+        outside = self.joined.outside
+        if outside is None:
             raise BadInput(f"the query {self.joined.truth.names[int(queries[np.argmin(inside)])]!r} has no image.")
-        some = self.searcher.vectors(rows[inside]) if inside.any() else self.outside.vectors[:0]
-        out = np.empty((len(rows), self.outside.vectors.shape[1]), np.float32)
-        out[inside] = some
-        out[~inside] = self.outside.vectors[[self.outside.place[int(at)] for at in queries[~inside]]]
+        out = np.empty((len(rows), outside.vectors.shape[1]), np.float32)
+        if inside.any():
+            out[inside] = self.searcher.vectors(rows[inside])
+        out[~inside] = outside.vectors[[outside.place[int(at)] for at in queries[~inside]]]
         return out
 
     def _check(self, found: Candidates, queries: Ints) -> None:
@@ -281,8 +279,15 @@ def _gathered(run: _Run, blocks: list[_Block], *, cut: int | None, largest: int)
         shown_scores=np.concatenate([block.scores for block in blocks])[kept][:, : run.shown],
         shown_grades=np.concatenate([block.row_grades for block in blocks])[kept],
         expected=tuple(expected[at] for at in kept.tolist()),
-        skipped={**plan.skipped, reason: int(lone.sum())},
+        skipped=_skipped(joined, reason, int(lone.sum())),
     )
+
+
+def _skipped(joined: Joined, reason: str, lone: int) -> dict[str, int]:
+    found = 0 if joined.outside is None else len(joined.outside.place)
+    some = {"unmatched": len(joined.unmatched) - found, reason: lone}
+    rarer = {"ambiguous": joined.ambiguous, "queries_without_image": joined.absent}
+    return some | {key: count for key, count in rarer.items() if count}
 
 
 def _notes(run: _Run, cut: int | None, largest: int, judged: Judged) -> list[str]:
@@ -303,6 +308,7 @@ def _classes(joined: Joined, queries: Ints) -> npt.NDArray[np.object_] | None:
 
 
 def _source(run: _Run, query: int) -> str:
-    if run.outside is not None and query in run.outside.place:
-        return run.outside.sources[run.outside.place[query]]
+    outside = run.joined.outside
+    if outside is not None and query in outside.place:
+        return outside.sources[outside.place[query]]
     return run.joined.sources[query]

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..truth.base import Ints
 from ..truth.joining import Joined
 from .plan import Ignored, Part, Plan
 from .relevance import relevance_of
 
-__all__ = ["plan"]
+__all__ = ["labelled_rows", "plan"]
 
 
 def plan(joined: Joined, seed: int = 0) -> Plan:
     """Every labelled image of the collection asks, by ascending row; one that is alone with its label is left out."""
     truth = joined.truth
-    asking = np.flatnonzero(joined.rows >= 0)
-    if truth.labels is not None:
-        asking = asking[truth.labels.sizes[asking] > 0]
-    elif truth.pairs is not None:
-        asking = np.intersect1d(asking, truth.pairs.query)
-    asking = asking[np.argsort(joined.rows[asking], kind="stable")]
     return Plan(
         name="leave-one-out",
-        parts=(Part(asking),),
+        parts=(Part(labelled_rows(joined)),),
         relevance=relevance_of(joined),
         ignored=Ignored(joined, junk=truth.junk, same=truth.same),
         drop_lone=True,
     )
+
+
+def labelled_rows(joined: Joined) -> Ints:
+    """Return the positions of the images in the collection of which something is known, by ascending row."""
+    truth = joined.truth
+    present = np.flatnonzero(joined.rows >= 0)
+    if truth.labels is not None:
+        present = present[truth.labels.sizes[present] > 0]
+    elif truth.pairs is not None:
+        present = np.intersect1d(present, truth.pairs.query)
+    by_row: Ints = present[np.argsort(joined.rows[present], kind="stable")]
+    return by_row

@@ -7,27 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...types import Vectors
+from ...errors import BadInput
 from ..truth.base import Ints, Pairs, Same
 from ..truth.joining import Joined
 from .relevance import Base, ByPair, Relevance, spans
 
-__all__ = ["Ignored", "Outside", "Part", "Plan"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Outside:
-    """Query images that are not in the collection.
-
-    Attributes:
-        vectors: float32 (E, D), in the collection's space.
-        sources: (E,), where the images are.
-        place: position in the truth -> index into both.
-    """
-
-    vectors: Vectors
-    sources: tuple[str, ...]
-    place: Mapping[int, int]
+__all__ = ["Ignored", "Part", "Plan", "queries_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +39,6 @@ class Plan:
         ignored: what is taken out of rankings, besides the query's own image.
         drop_lone: leave out queries that have nothing to find; else they are kept without a value, and counted.
         facts: more that the result says of the protocol; JSON values.
-        skipped: what was left out before searching, by reason.
         tags: one a query, in front of its id, where the same image asks more than once (episodes).
     """
 
@@ -64,8 +48,21 @@ class Plan:
     ignored: Ignored
     drop_lone: bool = False
     facts: Mapping[str, object] = field(default_factory=dict)
-    skipped: Mapping[str, int] = field(default_factory=dict)
     tags: tuple[str, ...] | None = None
+
+
+def queries_of(joined: Joined) -> Ints:
+    """Return the positions of the queries.
+
+    Raises:
+        BadInput: the truth does not say which images are queries.
+    """
+    if joined.queries is None:
+        raise BadInput(
+            f"{joined.truth.path} does not say which images are queries.",
+            hint="Name a folder of them (--queries), or use the protocol leave-one-out or chosen.",
+        )
+    return joined.queries
 
 
 class Ignored:

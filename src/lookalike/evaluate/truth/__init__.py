@@ -1,4 +1,4 @@
-"""The table of ground-truth formats. A new one is a file beside this and its line in ``_FORMATS``."""
+"""The table of ground-truth formats. A new one is a file beside this and its line in ``_READERS``."""
 
 from __future__ import annotations
 
@@ -8,20 +8,60 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ...errors import BadInput, NoSuchFile, UnknownName
-from . import labelled
+from . import (
+    beir,
+    cars,
+    cub,
+    disc,
+    folder,
+    idx,
+    in_shop,
+    labelled,
+    landmarks,
+    market,
+    oml,
+    omniglot,
+    pairs,
+    revisited,
+    sop,
+    trec,
+)
 from .base import Reader, Truth
 from .joining import Joined, join
 
 __all__ = ["TRUTHS", "Joined", "Reader", "Truth", "join", "read_truth"]
 
 # The surest signs first: of two formats that take a path, the first reads it.
-_FORMATS = (labelled,)
+_READERS = (
+    revisited.READER,
+    market.READER,
+    cub.READER,
+    cub.SPLIT_READER,
+    cars.READER,
+    in_shop.READER,
+    sop.READER,
+    idx.READER,
+    beir.READER,
+    disc.READER,
+    landmarks.READER,
+    oml.READER,
+    pairs.READER,
+    labelled.READER,
+    trec.READER,
+    omniglot.READER,
+    folder.READER,
+)
 
-TRUTHS: Mapping[str, Reader] = MappingProxyType({one.READER.name: one.READER for one in _FORMATS})
+TRUTHS: Mapping[str, Reader] = MappingProxyType({reader.name: reader for reader in _READERS})
 
 
-def read_truth(path: str | Path, *, format: str | None = None) -> Truth:
+def read_truth(path: str | Path, *, format: str | None = None, label: str | None = None) -> Truth:
     """Read a truth file or folder; its format is seen from its files and headers unless it is named.
+
+    Args:
+        path: the file or folder.
+        format: a key of ``TRUTHS``.
+        label: a CSV's column of labels, where it is not called ``label`` or the like; the format is ``labels`` then.
 
     Raises:
         NoSuchFile: nothing is there.
@@ -37,6 +77,10 @@ def read_truth(path: str | Path, *, format: str | None = None) -> Truth:
         )
     if not where.exists():
         raise NoSuchFile(f"no such truth file: {where}.")
+    if label is not None:
+        if format not in (None, labelled.READER.name):
+            raise BadInput(f"the format {format!r} has no column of labels to name.", hint="Leave --label out.")
+        return labelled.read(where, label=label)
     if format is not None:
         return TRUTHS[format].read(where)
     for reader in TRUTHS.values():
@@ -44,6 +88,7 @@ def read_truth(path: str | Path, *, format: str | None = None) -> Truth:
             return reader.read(where)
     raise BadInput(
         f"{where} looks like no ground truth that is known: "
-        + ("no layout of a benchmark and no folder of images a class." if where.is_dir() else "see its first line."),
-        hint=f"Give a CSV with the header file,label or query,relevant, or --format, one of: {', '.join(TRUTHS)}.",
+        + ("no benchmark's layout and no folder of images a class." if where.is_dir() else "see its first line."),
+        hint="Give a CSV with the header file,label or query,relevant; or name the column of the labels (--label), or "
+        f"the format (--format): {', '.join(TRUTHS)}.",
     )

@@ -8,7 +8,7 @@ image whose path without its suffix does. A name that fits several images joins 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol, TypeVar
@@ -16,10 +16,10 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from ...errors import BadInput
-from ...types import Record
+from ...types import Record, Vectors
 from .base import Ints, Truth
 
-__all__ = ["Joined", "Located", "join", "match"]
+__all__ = ["Joined", "Located", "Outside", "join", "match"]
 
 
 class Located(Protocol):
@@ -39,6 +39,21 @@ class Located(Protocol):
 L = TypeVar("L", bound=Located)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outside:
+    """Query images that are not in the collection.
+
+    Attributes:
+        vectors: float32 (E, D), in the collection's space.
+        sources: (E,), where the images are.
+        place: position in the truth -> index into both.
+    """
+
+    vectors: Vectors
+    sources: tuple[str, ...]
+    place: Mapping[int, int]
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Joined:
     """A truth whose names are images of a collection.
@@ -49,15 +64,38 @@ class Joined:
         ids, sources: (M,), of the records; the name itself and an empty source for items that are not there.
         unmatched: the names that joined no image, or more than one.
         ambiguous: how many of them fit several images.
+        all_rows: int64, the rows of all images of the collection, ascending.
+        outside: query images that are not in the collection.
+        asked: positions of the queries, where they are chosen otherwise than the truth does; None: the truth's.
     """
 
     truth: Truth
     rows: Ints
     ids: tuple[str, ...]
     sources: tuple[str, ...]
+    all_rows: Ints
     unmatched: tuple[str, ...] = ()
     ambiguous: int = 0
+    outside: Outside | None = None
+    asked: Ints | None = None
     by_id: Mapping[str, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def queries(self) -> Ints | None:
+        """Return the positions of the queries that have an image; None where every labelled image is a query."""
+        asked = self.truth.queries if self.asked is None else self.asked
+        if asked is None:
+            return None
+        there = self.rows[asked] >= 0
+        if self.outside is not None:
+            there |= np.isin(asked, list(self.outside.place))
+        return asked[there]
+
+    @property
+    def absent(self) -> int:
+        """Return how many queries have no image, neither in the collection nor outside."""
+        asked = self.truth.queries if self.asked is None else self.asked
+        return 0 if asked is None or self.queries is None else len(asked) - len(self.queries)
 
     def position(self, id: str) -> int | None:
         """Return the position of the item that a record is, or None."""
@@ -80,7 +118,8 @@ def join(truth: Truth, records: Iterable[Record]) -> Joined:
     Raises:
         BadInput: no name joins an image; or two names with different labels are one image.
     """
-    found, ambiguous = match(truth.names, records)
+    all_rows: list[int] = []
+    found, ambiguous = match(truth.names, _noting(records, all_rows))
     if not found:
         raise BadInput(
             f"no line of {truth.path} names an image of the collection; its first name is {truth.names[0]!r}.",
@@ -102,10 +141,17 @@ def join(truth: Truth, records: Iterable[Record]) -> Joined:
         rows=rows,
         ids=tuple(ids),
         sources=tuple(sources),
+        all_rows=np.sort(np.array(all_rows, np.int64)),
         unmatched=unmatched,
         ambiguous=ambiguous,
         by_id=by_id,
     )
+
+
+def _noting(records: Iterable[Record], rows: list[int]) -> Iterator[Record]:
+    for record in records:
+        rows.append(record.row)
+        yield record
 
 
 def match(names: Sequence[str], images: Iterable[L]) -> tuple[dict[int, L], int]:

@@ -15,7 +15,7 @@ from .tables import column, first_line, table_of
 __all__ = ["LABEL_COLUMNS", "NAME_COLUMNS", "READER", "read"]
 
 NAME_COLUMNS = ("file", "path", "image", "filename", "image_path", "filepath", "id", "image_id", "name")
-LABEL_COLUMNS = ("label", "class", "category", "landmark_id", "class_id", "label_id", "kind", "scene")
+LABEL_COLUMNS = ("label", "class", "category", "landmark_id", "class_id", "label_id")
 SEVERAL = ("labels", "classes", "tags")
 
 
@@ -27,21 +27,25 @@ def looks(path: Path) -> bool:
     return column(header, NAME_COLUMNS) is not None and column(header, (*LABEL_COLUMNS, *SEVERAL)) is not None
 
 
-def read(path: Path) -> Truth:
+def read(path: Path, *, label: str | None = None) -> Truth:
     """Read it.
+
+    Args:
+        path: the file.
+        label: the column of the labels, where it has another name.
 
     Raises:
         NoSuchFile, BadInput: no such columns, a line with too few fields, a name with two labels, or no line at all.
     """
     header, lines = table_of(path, separator=_separator(path))
     name_at = column(header, NAME_COLUMNS)
-    label_at = column(header, LABEL_COLUMNS)
+    label_at = column(header, LABEL_COLUMNS if label is None else (label.lower(),))
     several_at = column(header, SEVERAL)
-    at = label_at if label_at is not None else several_at
+    at = label_at if label_at is not None or label is not None else several_at
     if name_at is None or at is None:
         raise BadInput(
-            f"{path} has no columns 'file' and 'label'; its first line is {','.join(header)!r}.",
-            hint="Give the file a header line: file,label",
+            f"{path} has no columns 'file' and {label or 'label'!r}; its first line is {','.join(header)!r}.",
+            hint="Give the file a header line file,label, or name the column of the labels (--label).",
         )
     items = Labelled(path)
     for line, fields in lines:

@@ -1,0 +1,56 @@
+"""Stanford Online Products: ``Ebay_test.txt`` with ``image_id class_id super_class_id path``.
+
+Each test image searches the others; the 12 kinds of product are the groups.
+Source: Oh Song, Xiang, Jegelka and Savarese, Deep Metric Learning via Lifted Structured Feature Embedding, CVPR 2016.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...errors import BadInput
+from .base import Reader, Truth
+from .building import Labelled
+from .tables import first_line, lines_of
+
+__all__ = ["READER", "read"]
+
+HEADER = ["image_id", "class_id", "super_class_id", "path"]
+
+
+def looks(path: Path) -> bool:
+    """Whether it has the header, or is a folder with ``Ebay_test.txt``."""
+    where = _file(path)
+    return where.is_file() and where.suffix == ".txt" and first_line(where, separator=" ") == HEADER
+
+
+def read(path: Path) -> Truth:
+    """Read it.
+
+    Raises:
+        NoSuchFile, BadInput: another header, or a line without four fields.
+    """
+    where = _file(path)
+    items, groups = Labelled(where), []
+    for line, fields in lines_of(where, separator=None):
+        if line == 1 and fields == HEADER:
+            continue
+        if len(fields) != 4:
+            raise BadInput(f"line {line} of {where} has {len(fields)} fields.", hint=f"A line has {' '.join(HEADER)}.")
+        if items.add(line, fields[3], [fields[1]]) is not None:
+            groups.append(fields[2])
+    return Truth(
+        path=where,
+        format="sop",
+        names=items.names(),
+        labels=items.sets(),
+        groups=tuple(groups),
+        folders=(where.parent,),
+    )
+
+
+def _file(path: Path) -> Path:
+    return path / "Ebay_test.txt" if path.is_dir() else path
+
+
+READER = Reader("sop", "Stanford Online Products: Ebay_test.txt", looks, read)
