@@ -73,6 +73,8 @@ def write_comparison(
         "The difference is B minus A, with its 95% interval; p is that of a paired test, corrected for the number of "
     )
     intro += "metrics (Holm)."
+    if compared.first.judged.classes is not None:
+        intro += " Queries of one class are drawn together, because they are not independent."
     sections = [
         section("verdicts", "Verdicts", _verdicts(compared), intro=intro),
         section("protocol", "What was measured", protocol_words(compared.first.protocol), _left_out(compared)),
@@ -93,7 +95,7 @@ def write_comparison(
 def _headline(compared: Compared) -> str:
     verdicts = {comparison.verdict for comparison in compared.metrics.values()}
     if verdicts == {"cannot tell"}:
-        return "Cannot tell: no metric differs by more than chance would make it."
+        return "Cannot tell: no difference is larger than chance may make it."
     if "worse" not in verdicts:
         return "B is better" + ("." if len(verdicts) == 1 else " in some metrics, and worse in none.")
     if "better" not in verdicts:

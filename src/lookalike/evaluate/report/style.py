@@ -63,7 +63,7 @@ summary:focus-visible{outline:2px solid var(--s1);outline-offset:3px;border-radi
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 20px;margin:14px 0;font-size:.92rem}
 dt{color:var(--quiet)}
 dd{margin:0;overflow-wrap:anywhere}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(340px,100%),1fr));gap:16px;margin:16px 0}
+.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(340px,100%),1fr));gap:16px;margin:16px 0}
 .plots>figure{background:var(--card);border:1px solid var(--edge);border-radius:12px;margin:0;padding:16px 16px 12px}
 .plots figcaption{font-weight:600;font-size:.95rem;margin-bottom:2px}
 .plots figcaption span{display:block;color:var(--quiet);font-weight:400;font-size:.84rem}
@@ -91,7 +91,7 @@ padding:0}
 .part+.part{border-left:1px solid var(--edge);padding-left:20px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(106px,1fr));gap:14px 10px}
 .expected .tiles{grid-template-columns:repeat(auto-fill,minmax(92px,1fr))}
-.two .tiles{grid-template-columns:repeat(auto-fill,minmax(92px,1fr))}
+.two .tiles{grid-template-columns:repeat(auto-fill,minmax(112px,1fr))}
 .two .asked .tiles,.asked .tiles{grid-template-columns:1fr}
 .tile{margin:0;min-width:0;break-inside:avoid}
 .frame{aspect-ratio:1;border-radius:9px;border:1px solid var(--edge);background:var(--hollow);overflow:hidden;
@@ -101,7 +101,7 @@ display:flex;align-items:center;justify-content:center}
 .frame img{width:100%;height:100%;object-fit:contain;display:block}
 .missing{background:var(--hollow);color:var(--quiet);font-size:.75rem;line-height:1.35;margin:0;width:100%;height:100%;
 display:flex;align-items:center;text-align:center;padding:8px;overflow:hidden;overflow-wrap:anywhere}
-.tile figcaption{font-size:.78rem;line-height:1.35;margin-top:5px}
+.tile figcaption{font-size:.75rem;line-height:1.35;margin-top:5px}
 .facts{display:flex;align-items:center;gap:6px}
 .rank{font-weight:640}
 .score{margin-left:auto}
@@ -117,7 +117,7 @@ display:flex;align-items:center;text-align:center;padding:8px;overflow:hidden;ov
 .note{display:block}
 .better{color:var(--good);font-weight:600}.worse{color:var(--bad);font-weight:600}
 footer{color:var(--quiet);font-size:.85rem;margin-top:56px;padding-bottom:40px}
-@media (max-width:820px){
+@media screen and (max-width:820px){
 header,main,footer{padding-left:16px;padding-right:16px}header{padding-top:28px}
 h1{font-size:1.5rem}h2{margin-top:40px}
 .row,.row.two{grid-template-columns:minmax(0,1fr);gap:18px}
@@ -131,8 +131,12 @@ dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:8px}
 }
 @media print{
 body{background:#fff;font-size:10.5pt}header,main,footer{max-width:none;padding:0}
-h2{break-after:avoid}.query,.plots>figure,.card,tr{break-inside:avoid}
-.cards{grid-template-columns:repeat(4,1fr);gap:8px}.plots{grid-template-columns:1fr 1fr}
+h2,.lead{break-after:avoid}.query,.plots>figure,.card,tr{break-inside:avoid}
+.cards{grid-template-columns:repeat(4,1fr);gap:8px}.plots{grid-template-columns:repeat(3,1fr);gap:8px}
+.row{grid-template-columns:96px 130px 1fr}.row.two{grid-template-columns:96px 1fr 1fr}.part+.part{padding-left:10px}
+.row,.row.two{gap:0 10px}.tiles,.expected .tiles,.two .tiles{grid-template-columns:repeat(auto-fill,minmax(58px,1fr));
+gap:6px}.asked .tiles,.two .asked .tiles{grid-template-columns:1fr}.tile figcaption{font-size:7pt}
+.query{padding:8px 10px}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 }
 """
