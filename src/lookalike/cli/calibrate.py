@@ -21,7 +21,9 @@ NAMED = 5
 
 
 @click.command("calibrate", short_help="Learn which score means which probability of being relevant.")
-@click.option("--truth", required=True, metavar="FILE", type=click.Path(), help="Images that belong together.")
+@click.option("--truth", required=True, metavar="PATH", type=click.Path(), help="What belongs together.")
+@click.option("--format", "truth_format", metavar="NAME", help="Of the truth. Default: seen from the file.")
+@click.option("--protocol", metavar="NAME", help="Who searches what. Default: what the truth asks for.")
 @collection_option
 @click.option(
     "-k", "k", type=click.IntRange(1), default=20, show_default=True, help="Results of each query learnt from."
@@ -29,12 +31,21 @@ NAMED = 5
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the held-out parts and the interval.")
 @click.option("--plot", metavar="FILE", type=click.Path(), help="Draw predicted against observed (.svg, .png).")
 @as_json
-def command(truth: str, collection: str | None, k: int, seed: int, plot: str | None, as_json: bool) -> int:
+def command(
+    truth: str,
+    truth_format: str | None,
+    protocol: str | None,
+    collection: str | None,
+    k: int,
+    seed: int,
+    plot: str | None,
+    as_json: bool,
+) -> int:
     """Learn from known labels which score means which probability of being relevant.
 
-    Every labelled image searches for the others of its label. The map is stored with the collection: from then on
-    `search` shows how likely each result is to be relevant, and takes --min-relevance. The error is measured on
-    queries whose whole label was held out.
+    The images of the truth search for one another, as in `lookalike evaluate`. What is learnt is stored with the
+    collection: from then on `search` shows how likely each result is to be relevant, and takes --min-relevance. The
+    error is measured on queries whose whole label was held out.
     """
     from ..collection.calibration import write_calibration
     from ..evaluate.calibrate import calibrate
@@ -42,10 +53,10 @@ def command(truth: str, collection: str | None, k: int, seed: int, plot: str | N
     from ..evaluate.reliability_plot import save_reliability
     from ..evaluate.truth import join, read_truth
 
-    known = read_truth(truth)
+    known = read_truth(truth, format=truth_format)
     with open_collection(collection) as photos:
         joined = join(known, photos)
-        evaluation = run_protocol(photos, joined, cut=k, shown=k, seed=seed)
+        evaluation = run_protocol(photos, joined, protocol, cut=k, shown=k, seed=seed)
         made = calibrate(evaluation, photos.space.fingerprint, seed=seed)
         if plot:
             save_reliability(made.bins, plot, title=f"{photos.path.name}: held-out queries")
@@ -70,7 +81,9 @@ def command(truth: str, collection: str | None, k: int, seed: int, plot: str | N
         click.echo(f"{'ece':14} {found.ece:.4f}{interval}  n={found.n}")
     for level in LEVELS:
         score = found.score_at(level)
-        click.echo(f"{f'{level:.0%} at score':14} {'never' if score is None else f'{score:.4f}'}")
+        most = float(found.probabilities[-1])
+        said = f"none: at most {most:.0%}" if score is None else f"{score:.4f}"
+        click.echo(f"{f'{level:.0%} at score':14} {said}")
     say.message(
         f"Learnt from the first {found.depth} results of {found.queries} queries; the error (expected calibration "
         "error, 95% interval) is of queries whose label was held out."
