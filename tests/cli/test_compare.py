@@ -110,6 +110,21 @@ def test_the_report_shows_what_changed(run: Run, labels: Path, good: Path, bad: 
     assert page.count("data:image/jpeg;base64") > 20
 
 
+def test_queries_from_a_folder(run: Run, labels: Path, good: Path, bad: Path, tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    asked.mkdir()
+    for collection in (good, bad):
+        with lookalike.open(collection) as photos:
+            photos.remove([f"kind{kind}-view0.png" for kind in range(KINDS)])
+    for kind in range(KINDS):
+        (tmp_path / "photos" / f"kind{kind}-view0.png").rename(asked / f"kind{kind}-view0.png")
+    words = ("compare", bad, good, "--truth", labels, "--queries", asked, "--metric", "map", "--json")
+    answer = json.loads(run(*words, "--report", "out")[1])
+    assert answer["queries"] == KINDS
+    assert answer["metrics"]["map"]["b"] > 0.9
+    assert "kind0-view0.png" in (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
+
+
 def test_two_runs_against_qrels(run: Run, tmp_path: Path) -> None:
     queries = [f"q{n}" for n in range(12)]
     (tmp_path / "qrels.txt").write_text("".join(f"{q} 0 right-{q} 1\n{q} 0 other 0\n" for q in queries))

@@ -26,7 +26,18 @@ NAMED = 5
 SHOWN = 10
 
 
-class Side(NamedTuple):
+class _How(NamedTuple):
+    """What both sides are asked."""
+
+    truth: Truth
+    protocol: str | None
+    queries: str | None
+    cut: int | None
+    seed: int
+    images: Path | None
+
+
+class _Side(NamedTuple):
     """One of the two: what it found, and where its images are."""
 
     evaluation: Evaluation
@@ -39,6 +50,7 @@ class Side(NamedTuple):
 @click.option("--truth", "truth_path", required=True, metavar="PATH", help="What belongs together, as for evaluate.")
 @click.option("--format", "truth_format", metavar="NAME", help="Of the truth. Default: seen from the file.")
 @click.option("--protocol", metavar="NAME", help="Who searches what. Default: what the truth asks for.")
+@click.option("--queries", type=click.Path(), metavar="DIR", help="Queries that are not in the collections.")
 @click.option("--metric", "metrics", multiple=True, metavar="KEY", help="Repeatable. Default: the usual five.")
 @click.option("--macro", is_flag=True, help="Every class counts alike, instead of every query.")
 @click.option("--cut", type=click.IntRange(1), metavar="K", help="Judge the first K results only. Default: all.")
@@ -52,6 +64,7 @@ def command(
     truth_path: str,
     truth_format: str | None,
     protocol: str | None,
+    queries: str | None,
     metrics: tuple[str, ...],
     macro: bool,
     cut: int | None,
@@ -76,7 +89,8 @@ def command(
     truth = read_truth(truth_path, format=truth_format)
     average: Any = "macro" if macro else "micro"
     with ExitStack() as opened:
-        sides = [_side(name, truth, protocol, cut, seed, images, opened) for name in (first, second)]
+        how = _How(truth, protocol, queries, cut, seed, images)
+        sides = [_side(name, how, opened) for name in (first, second)]
         one, two = (side.evaluation for side in sides)
         compared = compare_evaluations(one, two, list(metrics) or None, average=average, seed=seed)
         written = report and write_comparison(
@@ -96,17 +110,16 @@ def command(
     return 0
 
 
-def _side(
-    name: str, truth: Truth, protocol: str | None, cut: int | None, seed: int, images: Path | None, opened: ExitStack
-) -> Side:
+def _side(name: str, how: _How, opened: ExitStack) -> _Side:
+    from ..evaluate.outside import with_outside
     from ..evaluate.protocols import run_protocol
     from ..evaluate.runs import evaluate_run, read_run
     from ..evaluate.truth import join
 
     path = Path(name).expanduser()
+    ask: dict[str, Any] = {"cut": how.cut, "shown": SHOWN, "seed": how.seed}
     if path.is_file():
-        evaluation, run = evaluate_run(read_run(path, images=images), truth, protocol, shown=SHOWN, cut=cut, seed=seed)
-        return Side(evaluation, run)
+        return _Side(*evaluate_run(read_run(path, images=how.images), how.truth, how.protocol, **ask))
     folder, at, embedder = (name, "", "") if path.exists() else name.rpartition("@")
     if not path.exists() and not (at and Path(folder).expanduser().is_dir()):
         raise NoSuchFile(
@@ -116,11 +129,11 @@ def _side(
     photos = opened.enter_context(open_collection(folder, embedder=embedder or None))
     if not len(photos):
         raise BadInput(f"the collection {folder} is empty.", hint=f"lookalike index FOLDER --collection {folder}")
-    evaluation = run_protocol(photos, join(truth, photos), protocol, cut=cut, shown=SHOWN, seed=seed)
-    return Side(evaluation, photos.store)
+    joined = with_outside(photos, join(how.truth, photos), how.queries)
+    return _Side(run_protocol(photos, joined, how.protocol, **ask), photos.store)
 
 
-def _json(compared: Compared, sides: list[Side]) -> dict[str, Any]:
+def _json(compared: Compared, sides: list[_Side]) -> dict[str, Any]:
     metrics = {}
     for key, one in compared.metrics.items():
         figures = {"a": one.first, "b": one.second, "difference": one.difference, "low": one.low, "high": one.high}

@@ -133,9 +133,12 @@ dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:8px}
 body{background:#fff;font-size:10.5pt}header,main,footer{max-width:none;padding:0}
 h2,.lead{break-after:avoid}.query,.plots>figure,.card,tr{break-inside:avoid}
 .cards{grid-template-columns:repeat(4,1fr);gap:8px}.plots{grid-template-columns:repeat(3,1fr);gap:8px}
-.row{grid-template-columns:96px 130px 1fr}.row.two{grid-template-columns:96px 1fr 1fr}.part+.part{padding-left:10px}
+.row{grid-template-columns:96px 146px 1fr}.row.two{grid-template-columns:96px 1fr 1fr}.part+.part{padding-left:10px}
 .row,.row.two{gap:0 10px}.tiles,.expected .tiles,.two .tiles{grid-template-columns:repeat(auto-fill,minmax(58px,1fr));
-gap:6px}.asked .tiles,.two .asked .tiles{grid-template-columns:1fr}.tile figcaption{font-size:7pt}
+gap:6px}
+.expected .tiles{grid-template-columns:1fr 1fr}
+.asked .tiles,.two .asked .tiles{grid-template-columns:1fr}
+.tile figcaption{font-size:7pt}
 .query{padding:8px 10px}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 }

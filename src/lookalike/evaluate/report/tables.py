@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -36,10 +37,19 @@ _LABELS = {
 _PROTOCOLS = {
     "leave-one-out": "Each labelled image in turn is the query and searches all the others; those of its label are "
     "relevant.",
+    "chosen": "The queries and the images that are relevant to them, each with each, and no others.",
+    "full": "The queries search the whole base with all its distractors; the query images themselves are not in it.",
+    "query-gallery": "The queries search the gallery; what the ignore rules name is taken out of their rankings.",
+    "revisited-easy": "Revisited Oxford and Paris, easy: hard and junk images are taken out of rankings.",
+    "revisited-medium": "Revisited Oxford and Paris, medium: junk images are taken out of rankings.",
+    "revisited-hard": "Revisited Oxford and Paris, hard: easy and junk images are taken out of rankings.",
 }
 _SKIPPED = {
     "unmatched": "names in the truth that join no image of the collection",
     "no_other_of_its_label": "images alone with their label: in the base, never a query",
+    "ambiguous": "names in the truth that fit several images",
+    "queries_without_image": "queries without an image, neither in the collection nor outside",
+    "unanswered": "queries that the run has no line of",
     "nothing_relevant": "queries to which nothing in the base is relevant: counted here, in no average",
 }
 
@@ -126,6 +136,10 @@ def protocol_words(protocol: Mapping[str, object]) -> str:
     """Return what was asked of the search: one sentence where there is one, and every fact of the protocol."""
     name = str(protocol.get("name", ""))
     said = str(protocol.get("description") or _PROTOCOLS.get(name, ""))
+    if (episode := re.fullmatch(r"([0-9]+)-way-([0-9]+)-shot(-within)?", name)) is not None:
+        ways, shots, within = episode.groups()
+        said = f"Each query searches {shots} of each of {ways} classes, drawn again for each episode"
+        said += ", all of one group." if within else "."
     facts = "".join(
         f"<dt>{text(key.replace('_', ' '))}</dt><dd>{_fact(value)}</dd>"
         for key, value in protocol.items()
