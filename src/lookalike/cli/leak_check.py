@@ -12,7 +12,6 @@ from .options import open_collection
 
 if TYPE_CHECKING:
     from ..collection import Collection
-    from ..evaluate.protocols.plan import Plan
     from ..evaluate.truth import Joined
 
 __all__ = ["check_leaks", "leak_options"]
@@ -43,8 +42,9 @@ def leak_options(command: F) -> F:
 def check_leaks(
     photos: Collection,
     joined: Joined,
-    plan: Plan,
+    protocol: str | None,
     *,
+    seed: int = 0,
     train: str | None = None,
     exclude_leaks: bool = False,
     leak_check: bool = True,
@@ -54,7 +54,8 @@ def check_leaks(
     Args:
         photos: what is evaluated.
         joined: the truth.
-        plan: what is about to be run on it.
+        protocol: what is about to be run on it; None: what the truth asks for.
+        seed: of drawn episodes.
         train: a collection of training images.
         exclude_leaks: make copies junk of one another.
         leak_check: False: look for nothing, and change nothing.
@@ -64,12 +65,13 @@ def check_leaks(
     """
     from ..evaluate.leak_report import between_sentences, leaks_of_plan, without_leaks
     from ..evaluate.leaks import find_leaks_between
+    from ..evaluate.protocols import plan_of
 
     if not leak_check:
         if exclude_leaks:
             raise click.UsageError("--exclude-leaks needs the leak check; leave --no-leak-check out.")
         return joined, None
-    found = leaks_of_plan(photos, joined, plan)
+    found = leaks_of_plan(photos, joined, plan_of(joined, protocol, seed=seed))
     for sentence in found.sentences(photos):
         say.message(sentence)
     facts: dict[str, Any] = {**found.to_json(), "excluded": exclude_leaks}
