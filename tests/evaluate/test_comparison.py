@@ -90,7 +90,8 @@ def test_rankings_that_were_cut_are_compared_as_deep_as_both_go() -> None:
     first, second = system({"a": 20, "b": 2}, cut=10), system({"a": 1, "b": 1})
     compared = compare_evaluations(first, second)
     assert computable(first.judged, ["map", "hit_rate@1"]) == ["hit_rate@1"]
-    assert set(compared.metrics) == {"hit_rate@1", "precision@10", "recall@10"}
+    assert list(compared.metrics) == ["map@10", "hit_rate@1", "precision@10", "recall@10"]
+    assert compared.differences.tolist() == [1.0, 0.5]
 
 
 @pytest.mark.parametrize(

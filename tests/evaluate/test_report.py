@@ -290,6 +290,7 @@ def test_a_ranking_that_was_cut_has_a_report(shelf: Shelf, tmp_path: Path) -> No
     found = replace(found, judged=judged)
     page = read(write_report(found, records=shelf, folder=tmp_path))
     assert "average precision, first 12" in page.by_id("worst").text
+    assert "Mean average precision, first 12" in page.by_id("figures").all("li", "card")[0].text
     assert len(page.by_id("curves").all("figure")) == 3
 
 

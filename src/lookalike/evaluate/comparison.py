@@ -111,14 +111,13 @@ def compare_evaluations(
     # The test compares the ids again: as text, since two collections may type them differently.
     shared = np.array(same)
     one, two = (replace(side, judged=replace(side.judged, query_ids=shared)) for side in (one, two))
-    default = computable(two.judged, computable(one.judged, COMPARED_METRICS))
-    chosen = list(keys) if keys else default or [_fallback(one.judged, two.judged)]
+    chosen = list(keys) if keys else _default_keys(one.judged, two.judged)
     settings: dict[str, Any] = {"resamples": resamples, "permutations": permutations, "seed": seed}
     metrics = compare(
         one.judged, two.judged, chosen, average=average, by=by, confidence=confidence, method=method, **settings
     )
     single = [key for key in chosen if parse_metric(key)[0].kind == "query"]
-    order = single[0] if single else _fallback(one.judged, two.judged)
+    order = single[0] if single else _default_keys(one.judged, two.judged)[0]
     values = [per_query(side.judged, [order])[order] for side in (one, two)]
     return Compared(
         first=one,
@@ -197,7 +196,8 @@ def _positions(evaluation: Evaluation, which: str) -> dict[str, int]:
     return out
 
 
-def _fallback(first: Judged, second: Judged) -> str:
-    """Return average precision, as deep as both were judged."""
+def _default_keys(first: Judged, second: Judged) -> list[str]:
+    """Return the usual metrics; average precision goes as deep as both were judged."""
+    keys = computable(second, computable(first, COMPARED_METRICS))
     cuts = [judged.cut for judged in (first, second) if judged.cut is not None]
-    return f"map@{min(cuts)}" if cuts else "map"
+    return keys if "map" in keys or not cuts else [f"map@{min(cuts)}", *keys]

@@ -78,7 +78,8 @@ def write_report(
         )
     judged = evaluation.judged
     if figures is None:
-        figures = summarise(judged, computable(judged, REPORT_METRICS), average=average, by=by, seed=seed)
+        keys = list(dict.fromkeys([ordering(judged), *computable(judged, REPORT_METRICS)]))
+        figures = summarise(judged, keys, average=average, by=by, seed=seed)
     key = order or ordering(judged)
     values = per_query(judged, [key])[key]
     undefined = int((~judged.defined).sum())
