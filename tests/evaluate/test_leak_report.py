@@ -12,6 +12,7 @@ import lookalike
 from lookalike.collection import Collection
 from lookalike.evaluate.leak_report import between_sentences, leaks_of_plan, without_leaks
 from lookalike.evaluate.leaks import find_leaks_between
+from lookalike.evaluate.outside import with_outside
 from lookalike.evaluate.protocols import plan_of, run_protocol
 from lookalike.evaluate.summary import summarise
 from lookalike.evaluate.truth import Joined, join, read_truth
@@ -46,8 +47,8 @@ def test_copies_are_counted_and_told_apart_by_the_truth(photos: Collection) -> N
         "exact": 1, "near": 1, "unverified": 0, "threshold": 0.85, "queries": 4, "relevant": 1,
     }  # fmt: skip
     assert found.queries == 6
-    said = " ".join(found.sentences(photos))
-    assert "1 pairs of equal bytes, 1 of equal pixels" in said
+    said = " ".join(found.sentences())
+    assert "1 pair of equal bytes, 1 of equal pixels" in said
     assert "a-copy.png = a0.png" in said
     assert "1 of these pairs belong together by the truth" in said
     assert "1 of them do not" in said
@@ -55,7 +56,7 @@ def test_copies_are_counted_and_told_apart_by_the_truth(photos: Collection) -> N
 
 def test_without_them_a_copy_is_neither_right_nor_wrong(photos: Collection) -> None:
     truth = joined(photos)
-    leaks = leaks_of_plan(photos, truth, plan_of(truth)).leaks
+    leaks = leaks_of_plan(photos, truth, plan_of(truth))
     before = run_protocol(photos, truth)
     after = run_protocol(photos, without_leaks(truth, leaks))
     ids = [str(id) for id in before.judged.query_ids] if before.judged.query_ids is not None else []
@@ -71,6 +72,22 @@ def test_without_them_a_copy_is_neither_right_nor_wrong(photos: Collection) -> N
     assert summarise(after.judged, keys)["hit_rate@1"].value <= summarise(before.judged, keys)["hit_rate@1"].value
 
 
+def test_queries_from_outside_are_looked_at_too(photos: Collection, tmp_path: Path) -> None:
+    folder = tmp_path / "asking"
+    folder.mkdir()
+    Pillow.fromarray(picture(2)).save(folder / "q-copy.jpg", quality=85)
+    Pillow.fromarray(picture(20)).save(folder / "q-new.jpg", quality=85)
+    (tmp_path / "truth.csv").write_text("file,label\na0.png,a\na1.png,a\nb0.png,b\nq-copy.jpg,a\nq-new.jpg,b\n")
+    truth = with_outside(photos, joined(photos), folder)
+    found = leaks_of_plan(photos, truth, plan_of(truth, "full"))
+    assert (found.queries, found.touched, len(found.outside)) == (2, 1, 1)
+    assert found.relevant.tolist() == [True]
+    assert found.examples[0].endswith("q-copy.jpg = a1.png")
+    before, after = (run_protocol(photos, each, "full") for each in (truth, without_leaks(truth, found)))
+    assert before.judged.total.tolist() == [2, 1]
+    assert after.judged.total.tolist() == [1, 1]
+
+
 def test_no_leak_is_said_too(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -81,8 +98,8 @@ def test_no_leak_is_said_too(tmp_path: Path) -> None:
         photos.add(folder)
         truth = join(read_truth(tmp_path / "truth.csv"), photos)
         found = leaks_of_plan(photos, truth, plan_of(truth))
-        assert found.sentences(photos)[0].startswith("No query has a copy in the base")
-        same = without_leaks(truth, found.leaks)
+        assert found.sentences()[0].startswith("No query has a copy in the base")
+        same = without_leaks(truth, found)
         assert np.array_equal(run_protocol(photos, same).judged.ranks, run_protocol(photos, truth).judged.ranks)
 
 

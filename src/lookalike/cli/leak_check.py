@@ -72,7 +72,7 @@ def check_leaks(
             raise click.UsageError("--exclude-leaks needs the leak check; leave --no-leak-check out.")
         return joined, None
     found = leaks_of_plan(photos, joined, plan_of(joined, protocol, seed=seed))
-    for sentence in found.sentences(photos):
+    for sentence in found.sentences():
         say.message(sentence)
     facts: dict[str, Any] = {**found.to_json(), "excluded": exclude_leaks}
     if train:
@@ -81,4 +81,4 @@ def check_leaks(
             for sentence in between_sentences(between, trained, photos):
                 say.message(sentence)
             facts["train"] = between.to_json()
-    return (without_leaks(joined, found.leaks) if exclude_leaks else joined), facts
+    return (without_leaks(joined, found) if exclude_leaks else joined), facts

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from ..collection import Collection
 from ..images.printable import printable
 from ..types import Rows
-from .leaks import NEAR, Leaks, find_leaks
+from .leaks import NEAR, Leaks, find_leaks, find_outside_leaks
 from .protocols.plan import Plan
-from .truth.base import Pairs
+from .truth.base import Ints, Pairs
 from .truth.joining import Joined
 
 __all__ = ["PlanLeaks", "between_sentences", "leaks_of_plan", "without_leaks"]
@@ -22,32 +22,44 @@ NAMED = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanLeaks:
-    """The copies between the queries and the base of one plan.
+    """The P pairs of copies between the queries and the base of one plan, of equal bytes first.
 
     Attributes:
-        leaks: the pairs.
-        queries: how many queries in the collection were looked at.
+        inside: of queries that are in the collection.
+        outside: of queries that are not; its ``rows_a`` count these.
+        queries: how many queries were looked at.
         touched: how many of them have a copy.
+        first, second: int64 (P,), positions in the truth of both, -1 for what it does not name.
         relevant: bool (P,), the truth says that the two belong together.
+        examples: a few pairs, in words.
     """
 
-    leaks: Leaks
+    inside: Leaks
+    outside: Leaks
     queries: int
     touched: int
+    first: Ints
+    second: Ints
     relevant: npt.NDArray[np.bool_]
+    examples: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.inside) + len(self.outside)
 
     def to_json(self) -> dict[str, object]:
         """Return the counts, as ``lookalike evaluate --json`` gives them."""
-        return {**self.leaks.to_json(), "queries": self.touched, "relevant": int(self.relevant.sum())}
+        facts: dict[str, object] = self.inside.to_json()
+        for name in ("exact", "near", "unverified"):
+            facts[name] = self.inside.to_json()[name] + self.outside.to_json()[name]
+        return {**facts, "queries": self.touched, "relevant": int(self.relevant.sum())}
 
-    def sentences(self, collection: Collection) -> list[str]:
+    def sentences(self) -> list[str]:
         """Return what a person should know before the figures."""
-        leaks = self.leaks
-        if not len(leaks):
-            return [f"No query has a copy in the base ({_how(leaks)}).", *_unverified(leaks)]
+        if not len(self):
+            return [f"No query has a copy in the base ({_how(self.inside)}).", *_unverified(self.inside, self.outside)]
         said = [
-            f"{self.touched} of {self.queries} queries have a copy in the base: {_count(leaks)}, for example "
-            f"{_examples(leaks, collection, collection)} ({_how(leaks)})."
+            f"{self.touched} of {self.queries} queries have a copy in the base: {_count(self.inside, self.outside)}, "
+            f"for example {', '.join(self.examples)} ({_how(self.inside)})."
         ]
         right = int(self.relevant.sum())
         if right:
@@ -55,32 +67,51 @@ class PlanLeaks:
                 f"{right} of these pairs belong together by the truth: they are found whatever the search is worth; "
                 "--exclude-leaks takes them out of the rankings."
             )
-        if right < len(leaks):
-            said.append(f"{len(leaks) - right} of them do not: there the truth itself may be wrong.")
-        return said + _unverified(leaks)
+        if right < len(self):
+            said.append(f"{len(self) - right} of them do not: there the truth itself may be wrong.")
+        return said + _unverified(self.inside, self.outside)
 
 
 def leaks_of_plan(collection: Collection, joined: Joined, plan: Plan, *, threshold: float = NEAR) -> PlanLeaks:
-    """Look for copies of the plan's queries in what they search; queries from outside are passed over."""
+    """Look for copies of the plan's queries in what they search, be the queries in the collection or not."""
     queries = np.unique(np.concatenate([part.queries for part in plan.parts] or [np.empty(0, np.int64)]))
     rows = joined.rows[queries]
-    inside = np.unique(rows[rows >= 0])
     bases = [part.base for part in plan.parts]
     listed = [base for base in bases if base is not None]
     base = np.unique(np.concatenate(listed)) if listed and len(listed) == len(bases) else None
-    leaks = find_leaks(collection, inside, base_rows=base, threshold=threshold)
-    return PlanLeaks(leaks, len(inside), len(leaks.touched(inside)), _relevant(joined, plan, leaks))
+    inside = find_leaks(collection, rows[rows >= 0], base_rows=base, threshold=threshold)
+    loose = joined.outside
+    asked = [at for at in queries[rows < 0].tolist() if loose is not None and at in loose.place]
+    vectors, paths = np.empty((0, collection.space.dim), np.float32), []
+    if loose is not None and asked:
+        vectors = loose.vectors[[loose.place[at] for at in asked]]
+        paths = [loose.sources[loose.place[at]] for at in asked]
+    outside = find_outside_leaks(collection, vectors, paths, base_rows=base, threshold=threshold)
+    first = np.concatenate([_positions(joined, inside.rows_a), np.array(asked, np.int64)[outside.rows_a]])
+    second = np.concatenate([inside.rows_b, outside.rows_b])
+    touched = len(inside.touched(rows[rows >= 0])) + len(np.unique(outside.rows_a))
+    names = [*_named(collection, inside.rows_a), *(paths[at] for at in outside.rows_a[:NAMED].tolist())]
+    others = [*_named(collection, inside.rows_b), *_named(collection, outside.rows_b)]
+    return PlanLeaks(
+        inside=inside,
+        outside=outside,
+        queries=len(np.unique(rows[rows >= 0])) + len(asked),
+        touched=touched,
+        first=first,
+        second=_positions(joined, second),
+        relevant=_relevant(plan, first, second),
+        examples=tuple(f"{printable(a)} = {printable(b)}" for a, b in zip(names, others, strict=True))[:NAMED],
+    )
 
 
-def _relevant(joined: Joined, plan: Plan, leaks: Leaks) -> npt.NDArray[np.bool_]:
-    position = _positions(joined, leaks.rows_a)
-    known = position >= 0
-    found = np.zeros(len(leaks), np.bool_)
-    found[known] = plan.relevance.pair_grades(position[known], leaks.rows_b[known]) > 0
+def _relevant(plan: Plan, first: Ints, rows: Rows) -> npt.NDArray[np.bool_]:
+    found = np.zeros(len(first), np.bool_)
+    known = first >= 0
+    found[known] = plan.relevance.pair_grades(first[known], rows[known]) > 0
     return found
 
 
-def _positions(joined: Joined, rows: Rows) -> npt.NDArray[np.int64]:
+def _positions(joined: Joined, rows: Rows) -> Ints:
     """Return the position in the truth of each row (P,); -1 where it has none."""
     order = np.argsort(joined.rows, kind="stable")
     at = np.minimum(np.searchsorted(joined.rows, rows, sorter=order), max(len(order) - 1, 0))
@@ -88,14 +119,13 @@ def _positions(joined: Joined, rows: Rows) -> npt.NDArray[np.int64]:
     return np.where(joined.rows[place] == rows, place, -1)
 
 
-def without_leaks(joined: Joined, leaks: Leaks) -> Joined:
+def without_leaks(joined: Joined, found: PlanLeaks) -> Joined:
     """Return the truth with the copies as junk of one another: taken out of the rankings before anything is counted.
 
     A copy that the truth does not name stays in the base; it is relevant to nothing.
     """
-    a, b = _positions(joined, leaks.rows_a), _positions(joined, leaks.rows_b)
-    both = (a >= 0) & (b >= 0)
-    a, b = a[both], b[both]
+    both = (found.first >= 0) & (found.second >= 0)
+    a, b = found.first[both], found.second[both]
     fresh = np.stack([np.concatenate([a, b]), np.concatenate([b, a])], axis=1)
     truth = joined.truth
     variants = {name: (right, _with(junk, fresh)) for name, (right, junk) in truth.variants.items()}
@@ -113,16 +143,19 @@ def between_sentences(leaks: Leaks, train: Collection, test: Collection) -> list
     if not len(leaks):
         return [f"No tested image is a copy of one of {train.path} ({_how(leaks)}).", *_unverified(leaks)]
     tested = len(np.unique(leaks.rows_b))
+    pairs = zip(_named(train, leaks.rows_a), _named(test, leaks.rows_b), strict=True)
+    examples = ", ".join(f"{printable(a)} = {printable(b)}" for a, b in pairs)
     return [
         f"{tested} of {len(test)} tested images are copies of images of {train.path}: {_count(leaks)}, for example "
-        f"{_examples(leaks, train, test)} ({_how(leaks)}).",
+        f"{examples} ({_how(leaks)}).",
         *_unverified(leaks),
     ]
 
 
-def _count(leaks: Leaks) -> str:
-    exact = int(leaks.exact.sum())
-    return f"{exact} pairs of equal bytes, {len(leaks) - exact} of equal pixels"
+def _count(*parts: Leaks) -> str:
+    exact = sum(int(part.exact.sum()) for part in parts)
+    pairs = "1 pair" if exact == 1 else f"{exact} pairs"
+    return f"{pairs} of equal bytes, {sum(map(len, parts)) - exact} of equal pixels"
 
 
 def _how(leaks: Leaks) -> str:
@@ -131,19 +164,16 @@ def _how(leaks: Leaks) -> str:
     return f"bytes, and pixels of pairs that score {leaks.threshold:.3g} or more, were compared"
 
 
-def _unverified(leaks: Leaks) -> list[str]:
-    if not leaks.unverified:
+def _unverified(*parts: Leaks) -> list[str]:
+    count = sum(part.unverified for part in parts)
+    if not count:
         return []
     return [
-        f"{leaks.unverified} more pairs score that high; their pixels were not compared: too many, or images that "
-        "could not be read here."
+        f"{count} more pairs score that high; their pixels were not compared: too many, or images that could not be "
+        "read here."
     ]
 
 
-def _examples(leaks: Leaks, left: Collection, right: Collection) -> str:
-    pairs = []
-    sides = (left.store.get_rows(leaks.rows_a[:NAMED]), right.store.get_rows(leaks.rows_b[:NAMED]))
-    for first, second in zip(*sides, strict=True):
-        if first is not None and second is not None:
-            pairs.append(f"{printable(first.id)} = {printable(second.id)}")
-    return ", ".join(pairs)
+def _named(collection: Collection, rows: Rows) -> list[str]:
+    """Return the ids of the first few rows."""
+    return ["?" if record is None else record.id for record in collection.store.get_rows(rows[:NAMED].tolist())]

@@ -8,10 +8,8 @@ cent, gray copies of colourful pictures and copies with a frame or a text in the
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,18 +18,14 @@ import numpy.typing as npt
 
 from ..collection import Collection
 from ..collection.near_pairs import NearPairs, TooManyPairs, near_pairs
-from ..errors import ImageError
-from ..images import read_source
-from ..images.decode import decode
-from ..types import Record, Rows
-from .same_picture import SIDE, Thumbnail, same_picture, thumbnail
+from ..types import Rows, Vectors
+from .leak_pixels import verified
+from .leak_sides import Loose, Side, Stored
 
-__all__ = ["NEAR", "Leaks", "find_leaks", "find_leaks_between"]
+__all__ = ["NEAR", "Leaks", "find_leaks", "find_leaks_between", "find_outside_leaks"]
 
 NEAR = 0.85  # the least score of a candidate; measured with builtin-1 by benchmarks/leaks.py
 MOST_IMAGES = 5000  # that are read to compare their pixels: half a minute of photographs
-_MOST_COMPARED = 500_000  # pairs whose pixels are compared: ten seconds
-_AT_ONCE = 2000  # records fetched, or pairs compared, at a time
 _LONGEST_LIST = 1000  # pairs of one group of equal files
 
 
@@ -93,7 +87,8 @@ def find_leaks(
     Raises:
         BadShape: rows that are not (B,) integers.
     """
-    snapshot = collection.store.snapshot(collection.space.name)
+    side = Stored(collection)
+    snapshot = side.snapshot
     queries = np.unique(np.asarray(query_rows, np.int64))
     base = snapshot.rows if base_rows is None else np.unique(np.asarray(base_rows, np.int64))
 
@@ -105,9 +100,9 @@ def find_leaks(
         turned = (a > b) & np.isin(a, base) & np.isin(b, queries)
         return np.where(turned, b, a), np.where(turned, a, b)
 
-    records = list(_hashed(collection))
+    records = list(side.hashes())
     exact = either(*_equal_bytes(records, queries, records, base))
-    return _found(exact, near, (collection, collection), threshold, most_images)
+    return _found(exact, near, (side, side), threshold, most_images)
 
 
 def find_leaks_between(
@@ -118,38 +113,63 @@ def find_leaks_between(
     Raises:
         BadInput: the two were made with different embedders.
     """
-    left, right = (each.store.snapshot(each.space.name) for each in (train, test))
+    return _across(Stored(train), Stored(test), None, threshold, most_images)
+
+
+def find_outside_leaks(
+    collection: Collection,
+    vectors: Vectors,
+    paths: Sequence[str],
+    *,
+    base_rows: Rows | None = None,
+    threshold: float = NEAR,
+    most_images: int = MOST_IMAGES,
+) -> Leaks:
+    """Find the copies in a collection of images that are not in it; ``rows_a`` counts these from 0.
+
+    Args:
+        collection: what is searched.
+        vectors: float32 (E, D), of the collection's embedder.
+        paths: (E,), where the images are.
+        base_rows, threshold, most_images: as in ``find_leaks``.
+    """
+    side = Loose(collection.space, vectors, tuple(paths))
+    return _across(side, Stored(collection), base_rows, threshold, most_images)
+
+
+def _across(left: Side, right: Side, base_rows: Rows | None, threshold: float, most_images: int) -> Leaks:
+    base = right.snapshot.rows if base_rows is None else base_rows
 
     def near(least: float) -> NearPairs:
-        return near_pairs(left, least, other=right)
+        return near_pairs(left.snapshot, least, against=base, other=right.snapshot)
 
-    exact = _equal_bytes(_hashed(train), left.rows, _hashed(test), right.rows)
-    return _found(exact, near, (train, test), threshold, most_images)
+    exact = _equal_bytes(left.hashes(), left.snapshot.rows, right.hashes(), base)
+    return _found(exact, near, (left, right), threshold, most_images)
 
 
 def _found(
     exact: tuple[Rows, Rows],
     near: Callable[[float], NearPairs],
-    sides: tuple[Collection, Collection],
+    sides: tuple[Side, Side],
     threshold: float,
     most_images: int,
 ) -> Leaks:
     keys = np.unique(np.stack(exact, axis=1), axis=0).reshape(-1, 2)
     sure = Leaks(keys[:, 0], keys[:, 1], np.ones(len(keys), np.float32), np.ones(len(keys), np.bool_), np.nan)
-    if sides[0].space.similarity != "cosine":
+    if sides[0].snapshot.space.similarity != "cosine":
         return sure  # the threshold is a cosine
     pairs, used = _candidates(near, threshold)
     stride = max((int(part.max(initial=0)) for part in (keys, pairs.rows_b)), default=0) + 1
     known = np.isin(pairs.rows_a * stride + pairs.rows_b, keys[:, 0] * stride + keys[:, 1])
     pairs = pairs.at(~known)
-    verified, unverified = _verified(
+    agreeing, unverified = verified(
         pairs.at(np.lexsort((pairs.rows_b, pairs.rows_a, -pairs.scores))), sides, most_images
     )
     return Leaks(
-        rows_a=np.concatenate([sure.rows_a, verified.rows_a]),
-        rows_b=np.concatenate([sure.rows_b, verified.rows_b]),
-        scores=np.concatenate([sure.scores, verified.scores]),
-        exact=np.arange(len(sure) + len(verified.rows_a)) < len(sure),
+        rows_a=np.concatenate([sure.rows_a, agreeing.rows_a]),
+        rows_b=np.concatenate([sure.rows_b, agreeing.rows_b]),
+        scores=np.concatenate([sure.scores, agreeing.scores]),
+        exact=np.arange(len(sure) + len(agreeing.rows_a)) < len(sure),
         threshold=used,
         unverified=unverified,
     )
@@ -164,13 +184,6 @@ def _candidates(near: Callable[[float], NearPairs], threshold: float) -> tuple[N
             if threshold > 0.9999:
                 raise
             threshold = (1 + threshold) / 2
-
-
-# -- equal bytes ------------------------------------------------------------------------------------------------------
-
-
-def _hashed(collection: Collection) -> Iterable[tuple[int, str]]:
-    return ((record.row, record.content_hash) for record in collection.store.records() if record.content_hash)
 
 
 def _equal_bytes(
@@ -195,66 +208,3 @@ def _equal_bytes(
             pairs.append((other, row))
     table = np.array(pairs, np.int64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
-
-
-# -- equal pixels -----------------------------------------------------------------------------------------------------
-
-
-def _verified(pairs: NearPairs, sides: tuple[Collection, Collection], most_images: int) -> tuple[NearPairs, int]:
-    """Return the pairs whose pixels agree, best first as they came, and how many could not be compared."""
-    some = pairs.at(slice(_MOST_COMPARED))
-    first, second = _to_read(some, sides[0] is sides[1], most_images)
-    left = _thumbnails(sides[0], first)
-    right = left if sides[0] is sides[1] else _thumbnails(sides[1], second)
-    some = some.at(np.isin(some.rows_a, left.rows) & np.isin(some.rows_b, right.rows))
-    same = [
-        same_picture(left.of(part.rows_a), right.of(part.rows_b))
-        for part in (some.at(slice(start, start + _AT_ONCE)) for start in range(0, len(some.scores), _AT_ONCE))
-    ]
-    agree = np.concatenate([np.empty(0, np.bool_), *same])
-    return some.at(agree), len(pairs.scores) - len(some.scores)
-
-
-def _to_read(pairs: NearPairs, one: bool, most: int) -> tuple[list[int], list[int]]:
-    """Return the rows of both sides that the best pairs need; one list twice within one collection."""
-    first: dict[int, None] = {}
-    second: dict[int, None] = first if one else {}
-    for a, b in zip(pairs.rows_a.tolist(), pairs.rows_b.tolist(), strict=True):
-        if len(first) + (0 if one else len(second)) + 2 > most:
-            break
-        first[a] = None
-        second[b] = None
-    return list(first), list(second)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Thumbnails:
-    rows: Rows  # (N,), ascending
-    pixels: npt.NDArray[np.uint8]  # (N, 16, 16, 3)
-
-    def of(self, rows: Rows) -> npt.NDArray[np.uint8]:
-        """Return (B, 16, 16, 3) of rows that are there."""
-        return self.pixels[np.searchsorted(self.rows, rows)]
-
-
-def _thumbnails(collection: Collection, rows: list[int]) -> _Thumbnails:
-    """Return the thumbnails of the images that can be read."""
-    shots: dict[int, Thumbnail] = {}
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for start in range(0, len(rows), _AT_ONCE):
-            records = [record for record in collection.store.get_rows(rows[start : start + _AT_ONCE]) if record]
-            for record, shot in zip(records, pool.map(_thumbnail_of, records), strict=True):
-                if shot is not None:
-                    shots[record.row] = shot
-    ordered = sorted(shots)
-    pixels = np.array([shots[row] for row in ordered], np.uint8).reshape(-1, SIDE, SIDE, 3)
-    return _Thumbnails(np.array(ordered, np.int64), pixels)
-
-
-def _thumbnail_of(record: Record) -> Thumbnail | None:
-    if "://" in record.source:
-        return None  # a check that nobody asked for downloads nothing
-    try:
-        return thumbnail(decode(read_source(record.source), input_size=4 * SIDE).pixels)
-    except ImageError:
-        return None
