@@ -152,6 +152,29 @@ def test_a_renamed_file_takes_its_vector_along(collection: Collection, photos: P
     assert len(collection) == 12
 
 
+def test_members_of_an_archive_come_and_go(tmp_path: Path) -> None:
+    import tarfile
+
+    paths = write_pictures(tmp_path / "photos", 4)
+    archive = tmp_path / "photos.tar"
+
+    def pack(some: list[Path]) -> None:
+        with tarfile.open(archive, "w") as tar:
+            for path in some:
+                tar.add(path, path.name)
+        age(archive)
+
+    made = lookalike.open(tmp_path / "c.collection")
+    pack(paths)
+    first = made.add(archive)
+    assert (first.added, first.vanished_count) == (4, 0), "what has just been added has not vanished"
+    assert (made.add(archive).unchanged, made.add(archive).vanished_count) == (4, 0)
+    pack(paths[1:])
+    report = made.add(archive, prune_vanished=True)
+    assert (report.vanished, report.pruned) == ([f"{archive}!/picture-0000.png"], 1)
+    assert len(made) == 3
+
+
 def test_rebase_moves_a_folder_without_reading_it(collection: Collection, photos: Path, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere" / "pictures"
     moved.parent.mkdir()

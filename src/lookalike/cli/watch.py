@@ -31,17 +31,37 @@ def follow(
     if not followed:
         raise BadInput("there is no folder to follow.", hint="--watch takes folders and files, not URLs or stdin:")
     total = AddReport()
+    gone = 0
+    caught_up = False
     say.message(f"Following {', '.join(followed)}; Ctrl-C ends it.")
     own = str(collection.absolute()) + os.sep  # the collection may lie inside the folder that it follows
 
     def elsewhere(change: object, path: str) -> bool:
         return not path.startswith(own)
 
-    for _ in watch(*followed, watch_filter=elsewhere, raise_interrupt=False, debounce=800, recursive=True):
-        report = run()
-        if report.added or report.replaced or report.pruned or report.skipped_count or report.stopped:
-            show(report)
-        total.merge(report)
-        if report.stopped:
-            break
+    try:
+        for changes in watch(
+            *followed,
+            watch_filter=elsewhere,
+            raise_interrupt=True,
+            debounce=800,
+            rust_timeout=500,
+            yield_on_timeout=True,
+        ):
+            if not changes and caught_up:
+                continue
+            # The first look is for what changed between the run before and the moment the system began to tell.
+            caught_up = True
+            report = run()
+            changed = report.added or report.replaced or report.pruned or report.skipped_count
+            if changed or report.vanished_count != gone:
+                show(report)
+            gone = report.vanished_count
+            total.merge(report)
+            if report.stopped:
+                break
+    except KeyboardInterrupt:
+        pass  # the way to end it
+    say.message("No longer following.")
+    total.stopped = False
     return total

@@ -108,7 +108,7 @@ class Ingest:
         self._workers = options.workers or os.cpu_count() or 1
 
     def run(self, entries: Iterable[Item | Skipped], report: AddReport, seen: Callable[[int], None]) -> None:
-        """Index the entries and count into ``report``; ``seen`` is told the row of every known one.
+        """Index the entries and count into ``report``; ``seen`` is told the row of each that is in the store.
 
         On KeyboardInterrupt what has been embedded is committed first; the interrupt then goes on to the caller.
         """
@@ -125,14 +125,14 @@ class Ingest:
                 if len(ahead) >= limit:
                     self._take(ahead.popleft().result(), batch, pending, report)
                 if time.monotonic() - last >= self._options.commit_every_s:
-                    self._commit(pending, report)
+                    self._commit(pending, report, seen)
                     last = time.monotonic()
             while ahead:
                 self._take(ahead.popleft().result(), batch, pending, report)
             self._embed(batch, pending, report)
-            self._commit(pending, report)
+            self._commit(pending, report, seen)
         except KeyboardInterrupt:
-            self._commit(pending, report)
+            self._commit(pending, report, seen)
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -233,18 +233,20 @@ class Ingest:
         place = int(np.searchsorted(self._embedded, row))
         return place < len(self._embedded) and int(self._embedded[place]) == row
 
-    def _commit(self, pending: _Pending, report: AddReport) -> None:
+    def _commit(self, pending: _Pending, report: AddReport, seen: Callable[[int], None]) -> None:
         if pending.touched:
             self._store.touch(pending.touched, indexed_ns=pending.touched_ns)
             pending.touched.clear()
         if pending.fresh:
             ids = identify(pending.fresh, self._store)
             replaced = sum(record is not None for record in self._store.get(sorted(set(ids))))
-            self._store.put(
+            rows = self._store.put(
                 [replace(fresh, id=id) for fresh, id in zip(pending.fresh, ids, strict=True)],
                 {self._space: np.stack(pending.vectors)},
                 indexed_ns=min(fresh.read_ns for fresh in pending.fresh),
             )
+            for row in rows.tolist():
+                seen(row)
             report.replaced += replaced
             report.added += len(set(ids)) - replaced
             pending.fresh.clear()
