@@ -22,9 +22,9 @@ from typing import Any
 import lookalike
 from harness import SHARED, arguments, write_result
 from lookalike.embed import EMBEDDERS
-from lookalike.evaluate.labels import read_labels
-from lookalike.evaluate.leave_one_out import leave_one_out
+from lookalike.evaluate.protocols import run_protocol
 from lookalike.evaluate.summary import summarise
+from lookalike.evaluate.truth import join, read_truth
 
 METRICS = ("map", "hit_rate@1")
 SKIN_TONES = re.compile(r"[-_]?1f3f[b-f]", re.IGNORECASE)
@@ -116,18 +116,18 @@ def _measure(folder: Path, part: str, embedder: str, seed: int) -> dict[str, Any
     collection = folder / "new.collection"
     with lookalike.open(collection, embedder=embedder) as photos:
         report = photos.add(folder / part)
-        joined = read_labels(folder / f"{part}.csv").join(photos)
+        joined = join(read_truth(folder / f"{part}.csv"), photos)
         if joined.unmatched or report.skipped_count:
             raise SystemExit(
                 f"{len(joined.unmatched)} labels join no image, {report.skipped_count} images were skipped"
             )
-        judged = leave_one_out(photos.searcher, joined.rows, len(photos))
+        judged = run_protocol(photos, joined, "leave-one-out").judged
         estimates = summarise(judged, list(METRICS), seed=seed)
         answer: dict[str, Any] = {
             "metrics": {key: estimate.as_json() for key, estimate in estimates.items()},
             "images": len(photos),
             "queries": len(judged),
-            "classes": len(set(joined.rows.values()) - {""}),
+            "classes": len(joined.truth.labels.names) if joined.truth.labels else 0,
             "dim": photos.space.dim,
             "images_per_s": round(report.added / report.seconds, 1),
         }

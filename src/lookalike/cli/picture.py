@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from ..collection import Collection, Results
 from ..errors import LookalikeError
-from ..evaluate.labels import Truth, read_labels
+from ..evaluate.protocols.relevance import Relevance, relevance_of
+from ..evaluate.truth import join, read_truth
 from ..images import read_source
 from ..images.decode import decode
 from ..images.draw import Row, Tile, draw, save_picture
 from ..images.printable import printable
-from ..types import Hit, QueryItem
+from ..types import QueryItem, Rows
 
 __all__ = ["draw_search"]
 
@@ -22,17 +26,55 @@ EXPECTED = 10  # relevant images that are shown in their own row
 
 def draw_search(photos: Collection, results: Results, target: str, truth_file: str | None) -> None:
     """Draw the results to ``target``; with a truth file, the relevant ones too, and frames that say right or wrong."""
-    truth = read_labels(Path(truth_file)).join(photos) if truth_file else None
     own = _own_id(photos, results)
-    label = _query_label(results, truth, own)
-    hits = [_hit_tile(hit, truth, label) for hit in results]
+    known = _known(photos, results, truth_file, own) if truth_file else None
+    hits = [_tile(hit.source, hit.id, hit.score, known.holds(hit.row) if known else None) for hit in results]
     rows = [Row("Results", hits, ranked=True, query=[_query_tile(photos, item) for item in results.query.items])]
-    if truth and label is not None:
-        others = [id for id in truth.members(label) if id != own]
-        shown = [photos.get(id) for id in others[:EXPECTED]]
+    if known:
+        shown = photos.store.get_rows(known.some(EXPECTED).tolist())
         tiles = [_tile(record.source, record.id, None, None) for record in shown if record is not None]
-        rows.append(Row(f"Expected ({len(others)} of {label!r})", tiles))
+        rows.append(Row(f"Expected ({known.count}{f' of {known.label!r}' if known.label else ''})", tiles))
     save_picture(draw(rows, columns=COLUMNS), target)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the truth knows of the query."""
+
+    relevance: Relevance
+    position: int
+    own: int  # the row of the query image; -1 when it is not in the collection
+    label: str
+
+    def holds(self, row: int) -> bool:
+        query, found = np.array([self.position]), np.array([row])
+        return bool(self.relevance.pair_grades(query, found)[0] > 0)
+
+    @property
+    def count(self) -> int:
+        total = int(self.relevance.totals(np.array([self.position]))[0])
+        return total - (self.own >= 0 and self.holds(self.own))
+
+    def some(self, limit: int) -> Rows:
+        rows = self.relevance.some(self.position, limit + 1)
+        others: Rows = rows[rows != self.own][:limit]
+        return others
+
+
+def _known(photos: Collection, results: Results, truth_file: str, own: str | None) -> _Known | None:
+    """Return what the truth knows of the query; None when it names it nowhere, or calls it a distractor."""
+    joined = join(read_truth(truth_file), photos)
+    item = results.query.items[0]
+    position = None
+    if own is not None:
+        position = joined.position(own)
+    elif len(results.query.items) == 1 and item.kind == "path":
+        position = joined.position_of_path(item.value)
+    truth = joined.truth
+    if position is None or (truth.labels is not None and not truth.text(position)):
+        return None
+    right = next(iter(truth.variants.values()))[0] if truth.variants else None
+    return _Known(relevance_of(joined, right), position, int(joined.rows[position]), truth.text(position))
 
 
 def _own_id(photos: Collection, results: Results) -> str | None:
@@ -46,16 +88,6 @@ def _own_id(photos: Collection, results: Results) -> str | None:
     return record.id if record else None
 
 
-def _query_label(results: Results, truth: Truth | None, own: str | None) -> str | None:
-    """Return the label of the query image: its record's, or what the truth file says of its path."""
-    if truth is None or len(results.query.items) != 1:
-        return None
-    if own is not None:
-        return truth.label(own)
-    item = results.query.items[0]
-    return truth.label_of_path(item.value) if item.kind == "path" else None
-
-
 def _query_tile(photos: Collection, item: QueryItem) -> Tile:
     sign = "" if item.weight == 1 else f"{item.weight:+g} x "
     caption = sign + printable(item.value)
@@ -64,13 +96,6 @@ def _query_tile(photos: Collection, item: QueryItem) -> Tile:
     record = photos.get(item.value) if item.kind == "id" else None
     source = record.source if record else str(item.value)
     return _tile(source if "://" in source else str(Path(source).absolute()), caption, None, None)
-
-
-def _hit_tile(hit: Hit, truth: Truth | None, label: str | None) -> Tile:
-    relevant = None
-    if truth is not None and label is not None:
-        relevant = truth.label(hit.id) == label
-    return _tile(hit.source, hit.id, hit.score, relevant)
 
 
 def _tile(source: str, caption: str, score: float | None, relevant: bool | None) -> Tile:

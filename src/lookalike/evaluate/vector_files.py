@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import numpy.typing as npt
 from ..errors import BadInput, BadShape, NoSuchFile
 from ..index.exact import Exact
 from ..types import Candidates, Record, Rows, Vectors, VectorSpace
+from .truth.base import Truth
 
-__all__ = ["VectorSet", "load_vectors"]
+__all__ = ["VectorSet", "load_set", "load_vectors"]
 
 _NORM_TOLERANCE = 1e-3
 
@@ -74,6 +76,60 @@ class VectorSet:
         """Return (B, D), the vectors of rows."""
         taken: Vectors = self._table[ids]
         return taken
+
+
+def load_set(vectors: Sequence[str | Path], names: Sequence[str | Path], truth: Truth) -> tuple[VectorSet, Truth]:
+    """Return the vectors of one file, or of two: queries and base; and the truth, which then says so.
+
+    Args:
+        vectors: one or two ``.npy`` files.
+        names: as many text files, a name a line; none: the vectors are of the truth's names, in its order.
+        truth: what is known of the names.
+
+    Raises:
+        NoSuchFile, BadInput: files that cannot be read, that do not fit one another, or whose numbers of vectors and
+            names differ.
+    """
+    if len(vectors) > 2 or (names and len(names) != len(vectors)):
+        raise BadInput(
+            f"{len(vectors)} files of vectors and {len(names)} of names do not go together.",
+            hint="Give one file of vectors, or two (queries, then base), and a file of names for each.",
+        )
+    tables = [load_vectors(path) for path in vectors]
+    if len({table.shape[1] for table in tables}) > 1:
+        raise BadInput(f"the vectors of {' and '.join(map(str, vectors))} differ in length.")
+    table = np.concatenate(tables)
+    if names:
+        listed = [_names(Path(path)) for path in names]
+        for file, table_, some in zip(vectors, tables, listed, strict=True):
+            if len(table_) != len(some):
+                raise BadInput(f"{file} holds {len(table_)} vectors, and there are {len(some)} names for them.")
+        called = [name for some in listed for name in some]
+    elif len(truth) == len(table):
+        called = list(truth.names)
+    else:
+        raise BadInput(
+            f"{len(table)} vectors cannot be told to be of the {len(truth)} images that {truth.path} names.",
+            hint="Say what they are of, a name a line: --names FILE",
+        )
+    if len(tables) == 2 and truth.queries is None:
+        position = {name: at for at, name in enumerate(truth.names)}
+        asking, base = called[: len(tables[0])], called[len(tables[0]) :]
+        truth = replace(
+            truth,
+            queries=np.array([position[name] for name in asking if name in position], np.int64),
+            base=np.array([position[name] for name in base if name in position], np.int64),
+        )
+    return VectorSet(table, called), truth
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        return path.expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise NoSuchFile(f"no such file of names: {path}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} cannot be read as text: {error}.", hint="Write it in UTF-8.") from error
 
 
 def load_vectors(path: str | Path) -> npt.NDArray[np.float32]:

@@ -60,7 +60,7 @@ def episodes(joined: Joined, seed: int, *, ways: int, shots: int, within: bool, 
         name=f"{ways}-way-{shots}-shot{'-within' * within}",
         parts=tuple(parts),
         relevance=relevance_of(joined),
-        ignored=Ignored(joined),
+        ignored=Ignored(joined, junk=joined.truth.junk),
         facts={"ways": ways, "shots": shots, "within": within, "episodes": count, "seed": seed, "drawing": notes},
         tags=tuple(tags),
     )

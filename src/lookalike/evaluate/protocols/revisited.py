@@ -30,7 +30,7 @@ def planner(variant: str) -> Callable[[Joined, int], Plan]:
             name=f"revisited-{variant}",
             parts=(Part(joined.queries, np.unique(rows[rows >= 0])),),
             relevance=relevance_of(joined, right),
-            ignored=Ignored(joined, junk=junk),
+            ignored=Ignored(joined, junk=junk if truth.junk is None else junk.and_also(truth.junk), same=truth.same),
         )
 
     return plan

@@ -85,6 +85,14 @@ class Pairs:
             np.array([grade for _, _, grade in table], np.float32),
         )
 
+    def and_also(self, other: Pairs) -> Pairs:
+        """Return the pairs of both."""
+        return Pairs(
+            np.concatenate([self.query, other.query]),
+            np.concatenate([self.item, other.item]),
+            np.concatenate([self.grades, other.grades]),
+        )
+
     def __len__(self) -> int:
         return len(self.query)
 
