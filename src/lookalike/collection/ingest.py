@@ -1,4 +1,4 @@
-"""Images → vectors → store. Reading and decoding run ahead in threads and hide behind the model.
+"""Images → vectors → store. Reading and decoding run ahead in threads, the model in a thread of its own.
 
 What is committed stays: a run that is killed at any moment goes on where it stopped, and nothing is doubled.
 Memory does not depend on how many images there are: a fixed number are in flight, and a batch waits for its commit.
@@ -10,7 +10,7 @@ import hashlib
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -22,7 +22,8 @@ from ..errors import ImageError, MissingExtra
 from ..images import Item, Skipped
 from ..images.decode import decode
 from ..protocols import Embedder, Prepares, Store
-from ..types import Metadata, Record, Stamp
+from ..types import Metadata, Record, Stamp, Vectors
+from .blas import one_blas_thread
 from .identity import identify
 from .reports import AddReport, OnProgress
 
@@ -84,6 +85,7 @@ class _Pending:
     vectors: list[np.ndarray[Any, Any]] = field(default_factory=list)
     touched: dict[int, Stamp] = field(default_factory=dict)
     touched_ns: int = 0  # before the first of the touched was read
+    running: tuple[list[_Fresh], Future[Vectors]] | None = None  # the batch that the model has in hand
 
 
 class Ingest:
@@ -112,30 +114,37 @@ class Ingest:
 
         On KeyboardInterrupt what has been embedded is committed first; the interrupt then goes on to the caller.
         """
+        with one_blas_thread():
+            self._run(entries, report, seen)
+
+    def _run(self, entries: Iterable[Item | Skipped], report: AddReport, seen: Callable[[int], None]) -> None:
         pending = _Pending()
         batch: list[_Fresh] = []
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="lookalike-decode")
+        model = ThreadPoolExecutor(1, thread_name_prefix="lookalike-model")
         ahead: deque[Future[_Fresh | _Same | Skipped]] = deque()
-        # Enough decoded images to fill the next batch while the model works on this one, and no more.
-        limit = 2 * self._options.batch_size + self._workers
+        # While the model has one batch and the next is full, enough for the one after it, and no more.
+        limit = self._options.batch_size + self._workers
         last = time.monotonic()
         try:
             for task in self._tasks(entries, report, seen):
                 ahead.append(pool.submit(task))
                 if len(ahead) >= limit:
-                    self._take(ahead.popleft().result(), batch, pending, report)
+                    self._take(ahead.popleft().result(), batch, pending, report, model)
                 if time.monotonic() - last >= self._options.commit_every_s:
                     self._commit(pending, report, seen)
                     last = time.monotonic()
             while ahead:
-                self._take(ahead.popleft().result(), batch, pending, report)
-            self._embed(batch, pending, report)
+                self._take(ahead.popleft().result(), batch, pending, report, model)
+            self._embed(batch, pending, report, model)
+            self._gather(pending, report)
             self._commit(pending, report, seen)
         except KeyboardInterrupt:
             self._commit(pending, report, seen)
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            model.shutdown(wait=True, cancel_futures=True)
 
     def _tasks(
         self, entries: Iterable[Item | Skipped], report: AddReport, seen: Callable[[int], None]
@@ -198,7 +207,14 @@ class Ingest:
             given_id=item.given_id or record is not None,
         )
 
-    def _take(self, done: _Fresh | _Same | Skipped, batch: list[_Fresh], pending: _Pending, report: AddReport) -> None:
+    def _take(
+        self,
+        done: _Fresh | _Same | Skipped,
+        batch: list[_Fresh],
+        pending: _Pending,
+        report: AddReport,
+        model: ThreadPoolExecutor,
+    ) -> None:
         if isinstance(done, Skipped):
             report.skip(done)
         elif isinstance(done, _Same):
@@ -213,21 +229,31 @@ class Ingest:
         else:
             batch.append(done)
             if len(batch) >= self._options.batch_size:
-                self._embed(batch, pending, report)
+                self._embed(batch, pending, report, model)
 
-    def _embed(self, batch: list[_Fresh], pending: _Pending, report: AddReport) -> None:
-        if not batch:
+    def _embed(self, batch: list[_Fresh], pending: _Pending, report: AddReport, model: ThreadPoolExecutor) -> None:
+        """Hand a batch to the model, which takes one at a time; commits and look-ups go on meanwhile."""
+        self._gather(pending, report)
+        if batch:
+            pending.running = list(batch), model.submit(self._vectors, list(batch))
+            batch.clear()
+
+    def _gather(self, pending: _Pending, report: AddReport) -> None:
+        """Wait for the batch that the model has in hand."""
+        if pending.running is None:
             return
-        images = [fresh.prepared for fresh in batch if fresh.prepared is not None]
-        if isinstance(self._embedder, Prepares):
-            vectors = self._embedder.embed_prepared(images)
-        else:
-            vectors = self._embedder.embed(images)
-        pending.fresh.extend(batch)
-        pending.vectors.extend(vectors)
-        batch.clear()
+        batch, vectors = pending.running
+        pending.vectors.extend(vectors.result())
+        pending.fresh.extend(replace(fresh, prepared=None) for fresh in batch)  # pixels do not wait for the commit
+        pending.running = None
         report.embedded = len(pending.fresh)
         self._tell(report)
+
+    def _vectors(self, batch: Sequence[_Fresh]) -> Vectors:
+        images = [fresh.prepared for fresh in batch if fresh.prepared is not None]
+        if isinstance(self._embedder, Prepares):
+            return self._embedder.embed_prepared(images)
+        return self._embedder.embed(images)
 
     def _has_vector(self, row: int) -> bool:
         place = int(np.searchsorted(self._embedded, row))

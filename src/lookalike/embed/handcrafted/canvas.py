@@ -70,7 +70,7 @@ class Views:
         pixels = self.pixels.astype(np.float32)
         background, evenness = _border(pixels)
         pixels -= background[:, None, None]
-        inside = np.clip((np.abs(pixels).max(axis=3) - NOISE) / RAMP, 0, 1)  # (B, H, W)
+        inside = np.clip((_strongest(pixels) - NOISE) / RAMP, 0, 1)  # (B, H, W)
         top, bottom = _extent(inside.mean(axis=2))
         left, right = _extent(inside.mean(axis=1))
         height, width = bottom - top, (right - left) * self._aspect
@@ -85,8 +85,8 @@ class Views:
     @cached_property
     def flatness(self) -> npt.NDArray[np.float32]:
         """Return (B,) in [0, 1]: how much of the picture is plain areas; near 1 for pictograms, low for photographs."""
-        across = np.abs(np.diff(self.half, axis=2)).max(axis=3)[:, :-1]
-        down = np.abs(np.diff(self.half, axis=1)).max(axis=3)[:, :, :-1]
+        across = _strongest(np.diff(self.half, axis=2))[:, :-1]
+        down = _strongest(np.diff(self.half, axis=1))[:, :, :-1]
         plain = np.clip(2 - np.maximum(across, down) / PLAIN_STEP, 0, 1).mean(axis=(1, 2))
         return np.asarray(np.clip(plain / PLAIN_SHARE, 0, 1), np.float32)
 
@@ -135,3 +135,9 @@ def _sampler(
     reach = np.maximum(step, 1)[:, None, None]
     distance = np.abs(np.arange(SIDE) + 0.5 - at[..., None])
     return (np.maximum(0, 1 - distance / reach) / reach).astype(np.float32)
+
+
+def _strongest(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return (B, H, W), the largest magnitude of the three channels; ``max(axis=3)`` is ten times slower."""
+    size = np.abs(values)
+    return np.maximum(np.maximum(size[..., 0], size[..., 1]), size[..., 2])
