@@ -152,7 +152,7 @@ class _Run:
         outside = self.joined.outside
         if outside is None:
             raise BadInput(f"the query {self.joined.truth.names[int(queries[np.argmin(inside)])]!r} has no image.")
-        out = np.empty((len(rows), outside.vectors.shape[1]), np.float32)
+        out = np.empty((len(rows), outside.vectors.shape[1]), outside.vectors.dtype)
         if inside.any():
             out[inside] = self.searcher.vectors(rows[inside])
         out[~inside] = outside.vectors[[outside.place[int(at)] for at in queries[~inside]]]

@@ -6,6 +6,7 @@ Source: Douze et al., The 2021 Image Similarity Dataset and Challenge, 2021.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from .tables import first_line, table_of
 __all__ = ["READER", "read"]
 
 HEADER = ["query_id", "reference_id"]
+_QUERY = re.compile(r"q[0-9]+")  # of a first release without a header; in lower case, as headers are read
 
 
 def looks(path: Path) -> bool:
@@ -32,7 +34,7 @@ def read(path: Path) -> Truth:
         NoSuchFile, BadInput: a line without two fields.
     """
     header, lines = table_of(path)
-    if len(header) != 2:
+    if header != HEADER and not _QUERY.fullmatch(header[0] if len(header) == 2 else ""):
         raise BadInput(f"the first line of {path} is {','.join(header)!r}.", hint="It should be query_id,reference_id.")
     names, found = Names(), PairList(path)
     queries: dict[int, None] = {}
