@@ -32,7 +32,10 @@ class Embedder(Protocol):
         ...
 
     def embed(self, images: Sequence[Image]) -> Vectors:
-        """Return (B, D): rows in the order of ``images``, each of unit norm; images may differ in size."""
+        """Return (B, D): rows in the order of ``images``, each of unit norm; images may differ in size.
+
+        In a space of bits they are packed, (B, ceil(D / 8)) uint8.
+        """
         ...
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from .errors import BadInput, BadShape
 
 __all__ = [
+    "Bits",
     "Candidates",
     "Hit",
     "Image",
@@ -26,6 +27,8 @@ __all__ = [
     "Region",
     "Rows",
     "Segment",
+    "Similarity",
+    "SpaceKind",
     "Stamp",
     "VectorSpace",
     "Vectors",
@@ -33,6 +36,9 @@ __all__ = [
 
 Image = npt.NDArray[np.uint8]  # (H, W, 3), sRGB, 0..255, EXIF orientation applied, alpha composited on white
 Vectors = npt.NDArray[np.float32]  # (B, D), C-contiguous; each row of unit L2 norm unless its space says otherwise
+# (B, ceil(D / 8)): D bits packed as by np.packbits, unused ones 0. What ``Vectors`` are in a space of bits: functions
+# that take vectors of either kind are typed by the common one.
+Bits = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]  # (B,), row ids, never reused
 Metadata = Mapping[str, Any]  # JSON values only
 
@@ -64,6 +70,28 @@ class VectorSpace:
             raise BadShape(f"a vector space needs a positive dimension, got {self.dim}")
         if not self.name or not self.fingerprint:
             raise BadInput(f"a vector space needs a name and a fingerprint, got {self.name!r} and {self.fingerprint!r}")
+        if (self.kind == "bits") != (self.similarity == "hamming"):
+            raise BadInput(f"bits are compared by hamming, and nothing else is; got {self.kind}/{self.similarity}")
+
+    @property
+    def width(self) -> int:
+        """Return how many values a stored row has: ``dim``, or the bytes that so many bits take."""
+        return -(-self.dim // 8) if self.kind == "bits" else self.dim
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Return the type of the values: little-endian float32, or uint8."""
+        return np.dtype("u1") if self.kind == "bits" else np.dtype("<f4")
+
+    @property
+    def unused(self) -> np.uint8:
+        """Return the mask of the bits of a row's last byte that are not part of it, and so must be 0."""
+        return np.uint8(2 ** (-self.dim % 8) - 1 if self.kind == "bits" else 0)
+
+    @property
+    def row_bytes(self) -> int:
+        """Return the bytes of one row."""
+        return self.width * self.dtype.itemsize
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,8 +241,8 @@ def test_what_cannot_be_used_is_refused() -> None:
         index.add(np.array([-1]), query)
     with pytest.raises(BadShape, match="longer than 1e"):
         Exact(space("l2")).search(query * np.float32(1e20), 1)
-    with pytest.raises(BadInput, match="not bits/hamming"):
-        Exact(VectorSpace("bits", 8, "x", kind="bits", similarity="hamming"))
+    with pytest.raises(BadInput, match="not sparse/kernel"):
+        Exact(VectorSpace("words", 8, "x", kind="sparse", similarity="kernel"))
 
 
 def test_a_threshold_is_never_raised_above_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:

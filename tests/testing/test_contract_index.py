@@ -14,6 +14,10 @@ def test_every_index_keeps_the_contract(name: str) -> None:
     check_index(lambda space: INDEXES.create(name, space=space))
 
 
+def test_exact_keeps_the_contract_for_bits() -> None:
+    check_index(Exact, kind="bits")
+
+
 class _IgnoresAllowed(Exact):
     def search(self, vectors: Vectors, k: int, *, allowed: Rows | None = None) -> Candidates:
         return super().search(vectors, k)
@@ -31,3 +35,5 @@ def test_the_suite_notices_what_is_wrong() -> None:
         check_index(_IgnoresAllowed)
     with pytest.raises(AssertionError, match="lower row"):
         check_index(_TiesByHigherRow)
+    with pytest.raises(AssertionError, match="lower row"):
+        check_index(_TiesByHigherRow, kind="bits")

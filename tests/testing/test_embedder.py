@@ -38,6 +38,30 @@ class Tiny:
         return np.asarray(np.array(row) / np.linalg.norm(row))
 
 
+class TinyBits(Tiny):
+    """A correct embedder of bits: of which side of the mean each colour of a quarter is."""
+
+    def __init__(self) -> None:
+        self.space = VectorSpace("tiny-bits", 12, "tiny-bits/1", kind="bits", similarity="hamming")
+        self.fingerprint = "tiny-bits/1"
+        self.input_size = 16
+
+    def embed(self, images: Sequence[Image]) -> Vectors:
+        rows = np.stack([self.row(image)[1:] > 0.01 for image in images]) if images else np.zeros((0, 12), np.bool_)
+        return np.packbits(rows, axis=1)  # type: ignore[return-value]
+
+
+class StrayBits(TinyBits):
+    def embed(self, images: Sequence[Image]) -> Vectors:
+        return super().embed(images) | np.uint8(1)  # type: ignore[operator,no-any-return]
+
+
+def test_bits_pass_and_stray_ones_do_not() -> None:
+    check_embedder(TinyBits)
+    with pytest.raises(AssertionError, match="bits set beyond its 12"):
+        check_embedder(StrayBits)
+
+
 class Prepared(Tiny):
     def prepare(self, image: Image) -> npt.NDArray[Any]:
         return self.row(image)

@@ -39,7 +39,7 @@ def estimate(
         elif (place := chooser.randrange(new)) < SAMPLE:
             sample[place] = entry
     rate = _rate(sample, embedder, options)
-    size = new * (embedder.space.dim * 4 * 2 + RECORD_BYTES)  # the vector is in SQLite and in the derived file
+    size = new * (embedder.space.row_bytes * 2 + RECORD_BYTES)  # the vector is in SQLite and in the derived file
     return Estimate(new + unchanged, unchanged, len(sample), rate, new / rate if rate else 0.0, size)
 
 

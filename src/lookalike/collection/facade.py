@@ -230,7 +230,7 @@ class Collection:
         """Bring up to date what is derived from the vectors."""
         self.store.refresh_derived()
         space = self.space
-        if space.similarity == "cosine":
+        if space.similarity in ("cosine", "hamming"):
             rows = confidence.sample(self.store.snapshot(space.name).rows, seed=0)
             expected = confidence.expected_best(self.searcher, rows)
             self.store.set_setting(f"expected_best:{space.name}", "" if expected is None else repr(expected))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..errors import BadInput, BadShape
 from ..index.scores import rough_scores, some_scores
 from ..protocols import Snapshot
-from ..types import Rows, Segment, Similarity, Vectors
+from ..types import Rows, Segment, Vectors, VectorSpace
 
 __all__ = ["MOST_PAIRS", "NearPairs", "TooManyPairs", "near_pairs"]
 
@@ -57,8 +57,8 @@ def near_pairs(
     """Return the pairs of two different images that score at least ``threshold``, each once.
 
     Args:
-        snapshot: the vectors; float, compared by cosine or l2.
-        threshold: finite; a cosine, or minus a squared distance.
+        snapshot: the vectors; float, compared by cosine or l2, or bits.
+        threshold: finite; a cosine, minus a squared distance, or the part of the bits that are equal.
         rows: the rows that are looked at; None: all. Unknown ones are passed over.
         against: the rows they are compared with; None: with one another, and ``rows_a`` < ``rows_b`` in each pair.
             Otherwise ``rows_a`` is one of ``rows``, ``rows_b`` one of ``against``; a pair that could stand either way
@@ -66,13 +66,13 @@ def near_pairs(
         other: another collection's vectors of the same space: ``against`` and ``rows_b`` are then rows of that one.
 
     Raises:
-        BadInput: the threshold is not finite, or the spaces differ or are not of float vectors.
+        BadInput: the threshold is not finite, or the spaces differ or are of another kind.
         TooManyPairs: more than ``MOST_PAIRS`` pairs reach the threshold.
         BadShape: rows that are not (B,) integers.
 
     Cost: O(N² D) time, or O(A B D); memory for the result and some 60 MiB.
     """
-    similarity = _checked(snapshot, threshold, other)
+    space = _checked(snapshot, threshold, other)
     left_rows, right_rows = _asked(rows, "rows"), _asked(against, "against")
     within = against is None and other is None
     found: list[NearPairs] = []
@@ -81,7 +81,7 @@ def near_pairs(
         # Within one set of rows, blocks of one size are met in one order, so what lies before this block is done.
         right = _blocks(snapshot, left_rows, _LEFT, skip=place) if within else _blocks(other or snapshot, right_rows)
         for block in right:
-            part = _between(left, block, threshold, similarity)
+            part = _between(left, block, threshold, space)
             if within:
                 part = _upward(part)
             elif other is None:
@@ -96,13 +96,13 @@ def near_pairs(
     return _joined(found)
 
 
-def _checked(snapshot: Snapshot, threshold: float, other: Snapshot | None) -> Similarity:
+def _checked(snapshot: Snapshot, threshold: float, other: Snapshot | None) -> VectorSpace:
     space = snapshot.space
     if not np.isfinite(threshold):
         raise BadInput(f"the threshold of near pairs is a finite score, got {threshold}.")
-    if space.kind != "float" or space.similarity not in ("cosine", "l2"):
+    if space.similarity not in ("cosine", "l2", "hamming"):
         raise BadInput(
-            f"near pairs are found among float vectors by cosine or l2, not {space.kind}/{space.similarity}."
+            f"near pairs are found among float vectors by cosine or l2, and bits, not {space.kind}/{space.similarity}."
         )
     if other is not None and (other.space.fingerprint, other.space.dim) != (space.fingerprint, space.dim):
         raise BadInput(
@@ -110,7 +110,7 @@ def _checked(snapshot: Snapshot, threshold: float, other: Snapshot | None) -> Si
             f"{other.space.fingerprint}, whose scores mean nothing.",
             hint="Index both with the same embedder.",
         )
-    return space.similarity
+    return space
 
 
 def _asked(rows: Rows | None, name: str) -> Rows | None:
@@ -146,10 +146,10 @@ def _places(segment: Segment, only: Rows | None) -> npt.NDArray[np.int64]:
     return np.flatnonzero(counts).astype(np.int64, copy=False)
 
 
-def _between(left: _Block, right: _Block, threshold: float, similarity: Similarity) -> NearPairs:
-    rough, error = rough_scores(left.vectors, right.vectors, similarity)  # (A, B), (A,)
+def _between(left: _Block, right: _Block, threshold: float, space: VectorSpace) -> NearPairs:
+    rough, error = rough_scores(left.vectors, right.vectors, space.similarity, space.dim)  # (A, B), (A,)
     a, b = np.nonzero(rough >= threshold - error[:, None])
-    scores = some_scores(left.vectors, right.vectors, a, b, similarity)
+    scores = some_scores(left.vectors, right.vectors, a, b, space.similarity, space.dim)
     kept = scores >= np.float32(threshold)
     return NearPairs(left.rows[a[kept]], right.rows[b[kept]], scores[kept])
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..errors import BadInput, BadQuery
+from ..errors import BadInput, BadQuery, BadShape
 from ..images import FetchLimits, read_source
 from ..images.decode import decode
 from ..images.http import fetch
@@ -17,7 +17,7 @@ from ..index.exact import Exact
 from ..protocols import Embedder, Index, Store
 from ..types import Candidates, Hit, Image, Query, QueryItem, Rows, Vectors, VectorSpace
 from .calibration import Calibration, covers, read_calibration
-from .queries import combine
+from .queries import combine, vote
 from .results import Results
 
 __all__ = ["Pipeline"]
@@ -72,7 +72,7 @@ class Pipeline:
             raise BadInput(f"k must be at least 1, got {k}.")
         calibration = self._calibration(query, min_relevance)
         clock = _Clock()
-        vector = combine(query, lambda item: self._vector(item, clock), unit=self._space.similarity == "cosine")
+        vector = self._combined(query, clock)
         candidates = clock.time("search", lambda: self.search(vector, k))
         found = clock.time("fetch", lambda: self._hits(candidates, calibration))
         if min_relevance is None:
@@ -99,9 +99,22 @@ class Pipeline:
             )
         return found
 
+    def _combined(self, query: Query, clock: _Clock) -> Vectors:
+        def vector_of(item: QueryItem) -> Vectors:
+            return self._vector(item, clock)
+
+        if self._space.kind == "bits":
+            return vote(query, vector_of, self._space.dim)
+        return combine(query, vector_of, unit=self._space.similarity == "cosine")
+
     def _vector(self, item: QueryItem, clock: _Clock) -> Vectors:
         if item.kind == "vector":
-            return np.asarray(item.payload, dtype=np.float32)[None]
+            payload = np.asarray(item.payload)
+            if (payload.dtype == np.uint8) != (self._space.kind == "bits"):
+                raise BadShape(
+                    f"{self._space.name!r} holds vectors of {self._space.dtype}, the query is one of {payload.dtype}."
+                )
+            return payload.astype(self._space.dtype)[None]
         if item.kind == "id":
             (record,) = self._store.get([item.value])
             if record is None:

@@ -6,16 +6,17 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import BadQuery, BadShape, LookalikeError, NoSuchFile
 from ..images import looks_like_image
-from ..types import Query, QueryItem, QueryKind, Vectors
+from ..types import Bits, Query, QueryItem, QueryKind, Vectors
 from .in_memory import AnyImage, pixels_of
 
-__all__ = ["Searchable", "combine", "parse", "understand"]
+__all__ = ["Searchable", "combine", "parse", "understand", "vote"]
 
 # Whatever ``Collection.search`` takes: words as on the command line, a picture in memory, or several of them.
 Searchable: TypeAlias = "str | os.PathLike[str] | bytes | AnyImage | Query | Sequence[Any]"
@@ -98,7 +99,8 @@ def understand(what: Searchable) -> Query:
     """Return the query that a caller of the Python interface means.
 
     A string is read as a word of the command line; bytes are an encoded image; arrays ``(H, W)``, ``(H, W, 3)`` or
-    ``(H, W, 4)`` uint8 and Pillow images are pixels; a float vector ``(D,)`` is itself; a list or tuple is several of
+    ``(H, W, 4)`` uint8 and Pillow images are pixels; a float vector ``(D,)`` is itself, and so are packed bits
+    ``(ceil(D / 8),)`` uint8; a list or tuple is several of
     these, of equal weight.
     """
     if isinstance(what, Query):
@@ -120,7 +122,7 @@ def understand(what: Searchable) -> Query:
 def _in_memory(what: Any) -> QueryItem:
     if not hasattr(what, "convert"):
         array = np.asarray(what)
-        if array.ndim == 1 and np.issubdtype(array.dtype, np.floating):
+        if array.ndim == 1 and (np.issubdtype(array.dtype, np.floating) or array.dtype == np.uint8):
             return QueryItem("vector", f"<vector {len(array)}>", payload=array)
     pixels = pixels_of(what)
     return QueryItem("image", f"<image {pixels.shape[1]}x{pixels.shape[0]}>", payload=pixels)
@@ -132,18 +134,8 @@ def combine(query: Query, vector_of: Callable[[QueryItem], Vectors], *, unit: bo
     Raises:
         BadQuery: the items cancel each other out, so that no direction is left.
     """
-    rows = []
-    for item in query.items:
-        try:
-            rows.append(np.asarray(vector_of(item), dtype=np.float32).reshape(-1))
-        except LookalikeError as error:
-            if len(query.items) > 1:
-                error.message = f"in the query, {item.kind} {item.value!r}: {error.message}"
-            raise
-    if len({len(row) for row in rows}) > 1:
-        raise BadShape(f"the vectors of one query must have one dimension, got {sorted({len(row) for row in rows})}.")
-    weights = np.array([item.weight for item in query.items], dtype=np.float64)
-    mean = weights @ np.stack(rows).astype(np.float64) / np.abs(weights).sum()
+    rows, weights = _rows(query, vector_of)
+    mean = weights @ rows.astype(np.float64) / np.abs(weights).sum()
     if unit:
         norm = float(np.linalg.norm(mean))
         if norm < 1e-6:
@@ -151,3 +143,35 @@ def combine(query: Query, vector_of: Callable[[QueryItem], Vectors], *, unit: bo
         mean = mean / norm
     vector: Vectors = mean.astype(np.float32)[None]
     return vector
+
+
+def vote(query: Query, bits_of: Callable[[QueryItem], Vectors], bits: int) -> Vectors:
+    """Return (1, ceil(bits / 8)) uint8: each bit as the weighted majority of the items has it.
+
+    An item that is taken away votes for the opposite of its bit. Where the votes are equal, the first item decides.
+    """
+    rows, weights = _rows(query, bits_of)
+    if rows.dtype != np.uint8 or rows.shape[1] != -(-bits // 8):
+        raise BadShape(f"the vectors of the query are {bits} bits in uint8, got {rows.dtype} of {rows.shape[1]}.")
+    if len(rows) == 1:
+        return cast(Vectors, rows)
+    signs = np.where(np.unpackbits(rows, axis=1, count=bits), 1, -1) * np.sign(weights[:, None])
+    total = np.abs(weights) @ signs
+    close = np.abs(total) < 1e-9 * np.abs(weights).sum()
+    voted: Bits = np.packbits(np.where(close, signs[0], total) > 0)[None]
+    return cast(Vectors, voted)
+
+
+def _rows(query: Query, vector_of: Callable[[QueryItem], Vectors]) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+    """Return the items' vectors (I, D) and weights (I,)."""
+    rows = []
+    for item in query.items:
+        try:
+            rows.append(np.asarray(vector_of(item)).reshape(-1))
+        except LookalikeError as error:
+            if len(query.items) > 1:
+                error.message = f"in the query, {item.kind} {item.value!r}: {error.message}"
+            raise
+    if len({len(row) for row in rows}) > 1:
+        raise BadShape(f"the vectors of one query must have one dimension, got {sorted({len(row) for row in rows})}.")
+    return np.stack(rows), np.array([item.weight for item in query.items], dtype=np.float64)

@@ -30,7 +30,8 @@ PATH_COLUMNS = ("image_path", "file", "path", "filename", "url")
 def export_folder(photos: Collection, folder: str | os.PathLike[str]) -> int:
     """Write every image's vector and facts; return how many.
 
-    ``img_emb/img_emb_{i}.npy`` holds (N, D) float32, ``metadata/metadata_{i}.parquet`` the columns ``image_path``,
+    ``img_emb/img_emb_{i}.npy`` holds (N, D) float32 (packed bits: (N, ceil(D / 8)) uint8),
+    ``metadata/metadata_{i}.parquet`` the columns ``image_path``,
     ``id``, ``row``, ``content_hash``, ``width``, ``height`` and every key of the metadata.
 
     Raises:
@@ -46,7 +47,7 @@ def export_folder(photos: Collection, folder: str | os.PathLike[str]) -> int:
     count = 0
     for part, some in enumerate(iter(lambda: list(islice(records, PART)), [])):
         vectors = np.lib.format.open_memmap(
-            target / "img_emb" / f"img_emb_{part}.npy", "w+", np.float32, (len(some), photos.space.dim)
+            target / "img_emb" / f"img_emb_{part}.npy", "w+", photos.space.dtype, (len(some), photos.space.width)
         )
         for start in range(0, len(some), AT_ONCE):
             rows = [record.row for record in some[start : start + AT_ONCE]]
@@ -101,7 +102,7 @@ def import_vectors(
     Args:
         collection: where to, as in ``open``; made when it is not there.
         source: a folder as clip-retrieval writes it (``img_emb/*.npy``, ``metadata/*.parquet``), or one ``.npy`` file
-            (N, D) of float16, float32 or float64.
+            (N, D) of float16, float32 or float64, or of uint8 that holds packed bits.
         metadata: a Parquet or CSV table with a row a vector, beside a single file. The first of ``image_path``,
             ``file``, ``path``, ``filename``, ``url`` is where the image is; ``id`` its id; the rest is metadata.
         embedder: the one that made the vectors, so that new images can be searched for and added.
@@ -113,15 +114,17 @@ def import_vectors(
     path = Path(source).expanduser()
     parts = _parts(path, Path(metadata).expanduser() if metadata else None)
     first = np.load(parts[0][0], mmap_mode="r", allow_pickle=False)
-    if first.ndim != 2 or not np.issubdtype(first.dtype, np.floating):
-        raise BadShape(f"{parts[0][0]} must hold floats of shape (N, D), got {first.dtype} {first.shape}.")
+    if first.ndim != 2 or not (np.issubdtype(first.dtype, np.floating) or first.dtype == np.uint8):
+        raise BadShape(
+            f"{parts[0][0]} must hold floats or packed bits of shape (N, D), got {first.dtype} {first.shape}."
+        )
     claimed: Any
     if embedder:
         claimed = create(resolve(embedder))
-        if claimed.space.dim != first.shape[1]:
+        there, right = _what(first.shape[1], first.dtype), _what(claimed.space.width, claimed.space.dtype)
+        if there != right:
             raise BadShape(
-                f"{parts[0][0]} has vectors of {first.shape[1]} dimensions, "
-                f"those of {embedder!r} have {claimed.space.dim}.",
+                f"{parts[0][0]} has vectors of {there}, those of {embedder!r} have {right}.",
                 hint="Name the embedder that made them, or leave --embedder out.",
             )
     else:
@@ -152,7 +155,15 @@ class _Claimed:
         raise BadInput(f"the vectors {self.space.name!r} came without the model that made them.")
 
 
+def _what(width: int, dtype: np.dtype[Any]) -> str:
+    return f"{width} bytes of bits" if dtype == np.uint8 else f"{width} dimensions"
+
+
 def _space(name: str, vectors: np.ndarray[Any, Any]) -> VectorSpace:
+    if vectors.dtype == np.uint8:
+        bits = vectors.shape[1] * 8
+        label = f"imported:{name}"
+        return VectorSpace(label, bits, f"{label}/{bits}/hamming", kind="bits", similarity="hamming")
     sample = np.asarray(vectors[:1000], dtype=np.float32)
     unit = bool(len(sample)) and bool(np.all(np.abs(np.linalg.norm(sample, axis=1) - 1) < 1e-2))
     similarity = "cosine" if unit else "l2"
@@ -189,19 +200,23 @@ def _number(path: Path) -> tuple[int, str]:
 
 def _take(photos: Collection, array_path: Path, table_path: Path | None) -> int:
     vectors = np.load(array_path, mmap_mode="r", allow_pickle=False)
-    if vectors.ndim != 2 or vectors.shape[1] != photos.space.dim:
-        raise BadShape(f"{array_path} must have the shape (N, {photos.space.dim}), got {vectors.shape}.")
+    space = photos.space
+    if vectors.ndim != 2 or vectors.shape[1] != space.width or (vectors.dtype == np.uint8) != (space.kind == "bits"):
+        kind = "packed bits" if space.kind == "bits" else "floats"
+        raise BadShape(
+            f"{array_path} must hold {kind} of shape (N, {space.width}), got {vectors.dtype} {vectors.shape}."
+        )
     records = _records(array_path, table_path, len(vectors))
     done = 0
     while some := list(islice(records, AT_ONCE)):
-        rows = np.asarray(vectors[done : done + len(some)], dtype=np.float32)
+        rows = np.asarray(vectors[done : done + len(some)], dtype=space.dtype)
         if len(rows) < len(some):
             raise BadShape(f"{table_path} has more rows than {array_path} has vectors ({len(vectors)}).")
-        if photos.space.similarity == "cosine":
+        if space.similarity == "cosine":
             # float16 rows are of unit norm to 3 digits only; those that are so to 6 come through bit by bit.
             norms = np.linalg.norm(rows, axis=1, keepdims=True)
             rows = np.where(np.abs(norms - 1) < 1e-6, rows, rows / np.maximum(norms, 1e-12))
-        photos.store.put(some, {photos.space.name: rows})
+        photos.store.put(some, {space.name: rows})
         done += len(some)
     if done != len(vectors):
         raise BadShape(f"{table_path} has {done} rows, {array_path} has {len(vectors)} vectors; there must be as many.")

@@ -82,7 +82,7 @@ def leaks_of_plan(collection: Collection, joined: Joined, plan: Plan, *, thresho
     inside = find_leaks(collection, rows[rows >= 0], base_rows=base, threshold=threshold)
     loose = joined.outside
     asked = [at for at in queries[rows < 0].tolist() if loose is not None and at in loose.place]
-    vectors, paths = np.empty((0, collection.space.dim), np.float32), []
+    vectors, paths = np.empty((0, collection.space.width), collection.space.dtype), []
     if loose is not None and asked:
         vectors = loose.vectors[[loose.place[at] for at in asked]]
         paths = [loose.sources[loose.place[at]] for at in asked]

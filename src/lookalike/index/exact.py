@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -34,17 +35,20 @@ class Exact:
     """Compares each query with all vectors, block by block; memory does not depend on how many are stored.
 
     A score is the float64 dot product (cosine, clipped to [-1, 1]) or minus the float64 squared distance (l2), rounded
-    to float32. So it depends on the two vectors only: not on the batch, the block or the BLAS, and vectors that are
-    equal have scores that are equal. Equal scores are ordered by lower row. A float32 matrix product with a proven
-    error bound only finds the few candidates whose scores are then computed that way.
+    to float32; of bits (hamming) it is the part of them that are equal. So it depends on the two vectors only: not on
+    the batch, the block or the BLAS, and vectors that are equal have scores that are equal. Equal scores are ordered by
+    lower row. A float32 matrix product with a proven error bound only finds the few candidates whose scores are then
+    computed that way.
 
     Vectors may be mapped from a file (``over``); they are not copied. ``add`` and ``remove`` keep what they change in
     memory. Searching from several threads is safe, searching while another thread adds or removes is not.
     """
 
     def __init__(self, space: VectorSpace) -> None:
-        if space.kind != "float" or space.similarity not in ("cosine", "l2"):
-            raise BadInput(f"exact search compares float vectors by cosine or l2, not {space.kind}/{space.similarity}.")
+        if space.similarity not in ("cosine", "l2", "hamming"):
+            raise BadInput(
+                f"exact search compares float vectors by cosine or l2, and bits, not {space.kind}/{space.similarity}."
+            )
         self._space = space
         self._segments: list[Segment] = []
 
@@ -71,7 +75,7 @@ class Exact:
 
         Args:
             ids: (B,) int64, >= 0.
-            vectors: (B, D) float32, finite.
+            vectors: (B, D) float32, finite; packed (B, ceil(D / 8)) uint8 in a space of bits.
 
         Raises:
             BadShape, BadInput: other shapes, types or values; nothing is changed.
@@ -109,7 +113,7 @@ class Exact:
         """Return the k best of each query, best first, equal scores by lower row.
 
         Args:
-            vectors: (Q, D) float32 or float64, finite.
+            vectors: (Q, D) float32 or float64, finite; packed (Q, ceil(D / 8)) uint8 in a space of bits.
             k: how many, > 0; slots that nothing fills hold row -1 and score -inf.
             allowed: row ids to search among; unknown ones are passed over. None means all.
 
@@ -131,7 +135,7 @@ class Exact:
         if k:
             ranking = k * _RANKING_SHARE >= total
             find = self._ranking if ranking else self._best
-            step = min(_MOST_BLOCK, max(_LEAST_BLOCK, _BLOCK_BYTES // (4 * self._space.dim)))
+            step = min(_MOST_BLOCK, max(_LEAST_BLOCK, _BLOCK_BYTES // self._space.row_bytes))
             views = step if ranking or len(queries) > 1 else step * _LONE_QUERY
             held = (_RANKING_BYTES // total) if ranking else (_SCORES_BYTES // (step + k))
             at_once = max(1, held // 4)
@@ -142,14 +146,16 @@ class Exact:
         return Candidates(rows, scores)
 
     def _best(self, queries: Vectors, k: int, blocks: Blocks) -> tuple[Rows, Floats]:
-        best = Best(queries, k, self._space.similarity)
+        best = Best(queries, k, self._space.similarity, self._space.dim)
         for rows, vectors in blocks:
             best.offer(rows, vectors)
         return best.result()
 
     def _ranking(self, queries: Vectors, k: int, blocks: Blocks) -> tuple[Rows, Floats]:
         """Score everything, then sort: what is faster when much of it is wanted."""
-        seen = [(rows, all_scores(queries, vectors, self._space.similarity)) for rows, vectors in blocks]
+        seen = [
+            (rows, all_scores(queries, vectors, self._space.similarity, self._space.dim)) for rows, vectors in blocks
+        ]
         if not seen:
             return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
         rows = np.concatenate([part[0] for part in seen])
@@ -166,6 +172,8 @@ class Exact:
 
     def _checked(self, vectors: Vectors, what: str) -> Vectors:
         given = np.asarray(vectors)
+        if self._space.kind == "bits":
+            return self._checked_bits(given, what)
         if given.ndim != 2 or given.shape[1] != self._space.dim or given.dtype.kind != "f":
             raise BadShape(f"{what} are float32 (B, {self._space.dim}), got {given.dtype} of shape {given.shape}.")
         given = np.ascontiguousarray(given, np.float32)
@@ -178,6 +186,13 @@ class Exact:
         if (norms > _LONGEST).any():
             raise BadShape(f"{what} must not be longer than {_LONGEST:g}; one has the norm {norms.max():.6g}.")
         return given
+
+    def _checked_bits(self, given: npt.NDArray[Any], what: str) -> Vectors:
+        if given.ndim != 2 or given.shape[1] != self._space.width or given.dtype != np.uint8:
+            raise BadShape(f"{what} are packed uint8 (B, {self._space.width}), got {given.dtype} of {given.shape}.")
+        if (given[:, -1] & self._space.unused).any():
+            raise BadShape(f"{what} of the space {self._space.name!r} have {self._space.dim} bits; one has more set.")
+        return cast(Vectors, np.ascontiguousarray(given))
 
 
 def _some(segment: Segment, step: int, only: Rows) -> Blocks:

@@ -23,13 +23,15 @@ class Best:
     Args:
         queries: (Q, D) float32.
         k: how many to keep, > 0.
-        similarity: cosine or l2.
+        similarity: cosine, l2 or hamming.
+        bits: how many a row holds, for hamming.
     """
 
-    def __init__(self, queries: Vectors, k: int, similarity: Similarity) -> None:
+    def __init__(self, queries: Vectors, k: int, similarity: Similarity, bits: int = 0) -> None:
         self._queries = queries
         self._k = k
         self._similarity = similarity
+        self._bits = bits
         self._rows = np.full((len(queries), k), -1, np.int64)
         self._scores = np.full((len(queries), k), -np.inf, np.float32)
         self._waiting: list[tuple[Positions, Rows, Floats]] = []  # query, row, score: survivors not merged yet
@@ -38,7 +40,7 @@ class Best:
 
     def offer(self, rows: Rows, vectors: Vectors) -> None:
         """Consider a block: (B,) rows and (B, D) vectors."""
-        rough, error = rough_scores(self._queries, vectors, self._similarity)  # (Q, B), (Q,)
+        rough, error = rough_scores(self._queries, vectors, self._similarity, self._bits)  # (Q, B), (Q,)
         # Twice the error below the k-th: once for the one compared, once for the k-th where that is rough too.
         floor = self._scores[:, -1] - 2 * error
         kept = rough >= floor[:, None]
@@ -50,9 +52,9 @@ class Best:
         if not len(query):
             return
         if len(query) * 16 > kept.size:  # then computing all is faster than gathering some
-            scores = all_scores(self._queries, vectors, self._similarity)[query, at]
+            scores = all_scores(self._queries, vectors, self._similarity, self._bits)[query, at]
         else:
-            scores = some_scores(self._queries, vectors, query, at, self._similarity)
+            scores = some_scores(self._queries, vectors, query, at, self._similarity, self._bits)
         self._waiting.append((query, rows[at], scores))
         self._count += len(query)
         # Merging late is cheaper and leaves the threshold lower; half the result is a fair bargain (measured).

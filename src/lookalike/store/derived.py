@@ -50,9 +50,9 @@ def snapshot(folder: Path, connections: Connections, name: str, behind: Behind) 
             with contextlib.suppress(OSError):
                 mapped = _write(db, file, identity, space_id, seq)
         if mapped is None:
-            rows, vectors = _collect(_batches(db, space_id, identity.space.dim, -1), identity.space.dim)
+            rows, vectors = _collect(_batches(db, space_id, identity.space, -1), identity.space)
             return VectorSnapshot(identity.space, seq, (Segment(rows, vectors),))
-        return VectorSnapshot(identity.space, seq, _with_changes(db, space_id, identity.space.dim, mapped))
+        return VectorSnapshot(identity.space, seq, _with_changes(db, space_id, identity.space, mapped))
 
 
 def refresh(folder: Path, connections: Connections, name: str) -> None:
@@ -115,29 +115,32 @@ def _changes(db: sqlite3.Connection, space_id: int, since: int) -> int:
     return int(changed) + int(gone)
 
 
-def _batches(db: sqlite3.Connection, space_id: int, dim: int, since: int) -> Iterator[tuple[Rows, Vectors]]:
+def _batches(db: sqlite3.Connection, space_id: int, space: VectorSpace, since: int) -> Iterator[tuple[Rows, Vectors]]:
     where = "" if since < 0 else f"WHERE seq > {since}"
     cursor = db.execute(f"SELECT row, vector FROM vectors_{space_id} {where} ORDER BY row")
-    while batch := cursor.fetchmany(max(1, _BATCH_BYTES // (4 * dim))):
+    while batch := cursor.fetchmany(max(1, _BATCH_BYTES // space.row_bytes)):
         rows = np.fromiter((row for row, _ in batch), np.int64, len(batch))
-        yield rows, np.frombuffer(b"".join(vector for _, vector in batch), "<f4").reshape(len(batch), dim)
+        joined = b"".join(vector for _, vector in batch)
+        yield rows, np.frombuffer(joined, space.dtype).reshape(len(batch), space.width)
 
 
-def _collect(batches: Iterator[tuple[Rows, Vectors]], dim: int) -> tuple[Rows, Vectors]:
+def _collect(batches: Iterator[tuple[Rows, Vectors]], space: VectorSpace) -> tuple[Rows, Vectors]:
     parts = list(batches)
     rows = np.concatenate([np.empty(0, np.int64), *(part[0] for part in parts)])
-    vectors = np.concatenate([np.empty((0, dim), np.float32), *(part[1] for part in parts)])
+    vectors = np.concatenate([np.empty((0, space.width), space.dtype), *(part[1] for part in parts)])
     vectors.setflags(write=False)
     return rows, vectors
 
 
 def _write(db: sqlite3.Connection, file: Path, identity: Identity, space_id: int, seq: int) -> MappedVectors | None:
     n = int(db.execute(f"SELECT COUNT(*) FROM vectors_{space_id}").fetchone()[0])
-    return write_vectors(file, identity, seq, n, _batches(db, space_id, identity.space.dim, -1))
+    return write_vectors(file, identity, seq, n, _batches(db, space_id, identity.space, -1))
 
 
-def _with_changes(db: sqlite3.Connection, space_id: int, dim: int, mapped: MappedVectors) -> tuple[Segment, ...]:
-    rows, vectors = _collect(_batches(db, space_id, dim, mapped.seq), dim)
+def _with_changes(
+    db: sqlite3.Connection, space_id: int, space: VectorSpace, mapped: MappedVectors
+) -> tuple[Segment, ...]:
+    rows, vectors = _collect(_batches(db, space_id, space, mapped.seq), space)
     gone = db.execute("SELECT DISTINCT row FROM gone WHERE space_id = ? AND seq > ?", (space_id, mapped.seq))
     outdated = np.union1d(rows, np.fromiter((row for (row,) in gone), np.int64))
     at = np.searchsorted(mapped.rows, outdated)

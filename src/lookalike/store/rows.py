@@ -90,10 +90,17 @@ def metadata_text(name: str, metadata: Metadata) -> str:
 
 
 def check_vectors(space: VectorSpace, vectors: Vectors, n: int) -> None:
-    """Refuse vectors that are not (n, dim) float32, finite, and of unit norm where the space says so."""
+    """Refuse vectors that are not (n, width) of the space's type.
+
+    Floats must be finite, and of unit norm where the space says so; of bits the unused ones must be 0.
+    """
     seen = f"{getattr(vectors, 'dtype', type(vectors).__name__)} of shape {getattr(vectors, 'shape', '?')}"
-    if not isinstance(vectors, np.ndarray) or vectors.shape != (n, space.dim) or vectors.dtype != np.float32:
-        raise BadShape(f"the space {space.name!r} takes float32 of shape {(n, space.dim)}, got {seen}.")
+    if not isinstance(vectors, np.ndarray) or vectors.shape != (n, space.width) or vectors.dtype != space.dtype:
+        raise BadShape(f"the space {space.name!r} takes {space.dtype} of shape {(n, space.width)}, got {seen}.")
+    if space.kind == "bits":
+        if np.bitwise_and(vectors[:, -1], space.unused, dtype=np.uint8).any():
+            raise BadShape(f"a vector for the space {space.name!r} has more than its {space.dim} bits set.")
+        return
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         raise BadShape(f"vector {int(np.argmin(finite))} of {n} for the space {space.name!r} is not finite.")

@@ -3,8 +3,8 @@
 ``derived/<space>.vectors`` is a copy in the order that searching wants. It is written aside, synced and renamed, and
 it is made again from the database whenever it is absent, torn, or of another database or fingerprint.
 
-Layout, little-endian: a header of 192 bytes (below), then rows int64[n], then vectors float32[n, dim], each part
-starting at a multiple of 64 bytes.
+Layout, little-endian: a header of 192 bytes (below), then rows int64[n], then vectors float32[n, dim] or bits
+uint8[n, ceil(dim / 8)], each part starting at a multiple of 64 bytes.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class VectorSnapshot:
             return self.segments[0].rows, self.segments[0].vectors
         parts = [segment.alive() for segment in self.segments]
         rows = np.concatenate([part[0] for part in parts] or [np.empty(0, np.int64)])
-        vectors = np.concatenate([part[1] for part in parts] or [np.empty((0, self.space.dim), np.float32)])
+        vectors = np.concatenate([part[1] for part in parts] or [np.empty((0, self.space.width), self.space.dtype)])
         order = np.argsort(rows, kind="stable")
         return rows[order], vectors[order]
 
@@ -116,8 +116,8 @@ def write_vectors(
     file.parent.mkdir(exist_ok=True)
     rows_at = _HEADER_SIZE
     vectors_at = _aligned(rows_at + 8 * n)
-    dim = identity.space.dim
-    size = vectors_at + 4 * n * dim
+    space = identity.space
+    size = vectors_at + n * space.row_bytes
     head = _HEADER.pack(_MAGIC, *identity.key(), n, seq, rows_at, vectors_at, size)
     aside = file.with_name(f"{file.name}.{secrets.token_hex(6)}.part")
     try:
@@ -127,8 +127,8 @@ def write_vectors(
             for rows, vectors in batches:
                 out.seek(rows_at + 8 * done)
                 out.write(np.ascontiguousarray(rows, "<i8").data)
-                out.seek(vectors_at + 4 * done * dim)
-                out.write(np.ascontiguousarray(vectors, "<f4").data)
+                out.seek(vectors_at + done * space.row_bytes)
+                out.write(np.ascontiguousarray(vectors, space.dtype).data)
                 done += len(rows)
             out.truncate(size)
             out.flush()
@@ -149,13 +149,14 @@ def map_vectors(file: Path, identity: Identity) -> MappedVectors | None:
         if len(raw) < _HEADER_SIZE:
             return None
         head, checksum = raw[: _HEADER.size], raw[_HEADER.size : _HEADER.size + 32]
-        magic, database, space, dim, n, seq, rows_at, vectors_at, size = _HEADER.unpack(head)
+        magic, database, digest, dim, n, seq, rows_at, vectors_at, size = _HEADER.unpack(head)
         if magic != _MAGIC or hashlib.sha256(head).digest() != checksum:
             return None
-        if (database, space, dim) != identity.key() or os.fstat(source.fileno()).st_size != size:
+        if (database, digest, dim) != identity.key() or os.fstat(source.fileno()).st_size != size:
             return None
         mapped = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
         rows = np.frombuffer(mapped, "<i8", n, rows_at)
-        vectors = np.frombuffer(mapped, "<f4", n * dim, vectors_at).reshape(n, dim)
+        space = identity.space
+        vectors = np.frombuffer(mapped, space.dtype, n * space.width, vectors_at).reshape(n, space.width)
         return MappedVectors(rows, vectors, seq)
     return None

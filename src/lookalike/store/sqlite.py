@@ -108,10 +108,10 @@ class SqliteStore:
             OtherEmbedder: the name is taken by a space that differs.
             BadInput: a kind that is not stored yet.
         """
-        if space.kind != "float" or space.similarity not in ("cosine", "l2"):
+        if space.similarity not in ("cosine", "l2", "hamming"):
             raise BadInput(
                 f"the space {space.name!r} is {space.kind}/{space.similarity}; the store holds float vectors compared "
-                "by cosine or l2."
+                "by cosine or l2, and bits."
             )
         known = self.spaces().get(space.name)
         if known == space:
@@ -141,7 +141,8 @@ class SqliteStore:
 
         Args:
             records: what to store.
-            vectors: space name -> (len(records), dim) float32, finite, of unit norm where the space is cosine.
+            vectors: space name -> (len(records), dim) float32, finite, of unit norm where the space is cosine;
+                packed uint8 where it is of bits.
             indexed_ns: the time just before the first of them was read, nanoseconds since the epoch; None means now.
 
         Returns:
@@ -178,7 +179,7 @@ class SqliteStore:
                 db.executemany(
                     f"INSERT OR REPLACE INTO vectors_{spaces[name][0]} VALUES (?, ?, ?)",
                     (
-                        (column["row"], seq, given[position].astype("<f4", copy=False).tobytes())
+                        (column["row"], seq, given[position].astype(spaces[name][1].dtype, copy=False).tobytes())
                         for column, position in zip(columns, last.values(), strict=True)
                     ),
                 )
@@ -283,7 +284,7 @@ class SqliteStore:
             return int(db.execute("SELECT COUNT(*) FROM records").fetchone()[0])
 
     def vectors(self, space: str, rows: Sequence[int] | Rows) -> Vectors:
-        """Return (len(rows), dim) float32 in the order of ``rows``.
+        """Return (len(rows), dim) float32 in the order of ``rows``; packed uint8 in a space of bits.
 
         Raises:
             UnknownName: no such space, or a row that has no vector in it.
@@ -296,7 +297,7 @@ class SqliteStore:
         if missing:
             raise UnknownName(f"row {missing[0]} has no vector in the space {space!r} ({len(missing)} such rows).")
         joined = b"".join(found[row] for row in wanted)
-        return np.frombuffer(bytearray(joined), "<f4").reshape(len(wanted), meaning.dim)
+        return np.frombuffer(bytearray(joined), meaning.dtype).reshape(len(wanted), meaning.width)
 
     def snapshot(self, space: str) -> VectorSnapshot:
         """Return the vectors of one space at this moment: a mapped file and the changes since it was written.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..index.scores import pair_scores
 from ..protocols import Embedder, Prepares
 from ..types import Image, Vectors
 
@@ -15,15 +16,16 @@ __all__ = ["check_embedder", "sample_images"]
 def check_embedder(make: Callable[[], Embedder], *, tolerance: float = 1e-5) -> None:
     """Raise AssertionError, with what was wrong, unless the embedder keeps its contract.
 
-    Checked: unit rows of finite float32 in the right shape, whatever the size and content of the image (1 x 1, a long
-    strip, black, white); the same vectors on a second call, from a second embedder, and in any batch; the input left
-    as it was, read-only and non-contiguous arrays taken; ``embed`` equal to ``embed_prepared`` of ``prepare`` where
-    there is such a pair; one fingerprint, stable and equal to that of the space; different pictures told apart; and a
-    picture at half its resolution recognised (cosine >= 0.95).
+    Checked: unit rows of finite float32 in the right shape (or packed bits, none too many), whatever the size and
+    content of the image (1 x 1, a long strip, black, white); the same vectors on a second call, from a second embedder,
+    and in any batch; the input left as it was, read-only and non-contiguous arrays taken; ``embed`` equal to
+    ``embed_prepared`` of ``prepare`` where there is such a pair; one fingerprint, stable and equal to that of the
+    space; different pictures told apart; and a picture at half its resolution recognised (cosine >= 0.95, or nine bits
+    of ten).
 
     Args:
         make: returns a new embedder on each call.
-        tolerance: the largest difference of a component that counts as equal.
+        tolerance: the largest difference of a component that counts as equal; bits must be equal.
     """
     embedder = make()
     _check_names(embedder, make())
@@ -59,7 +61,7 @@ def _scene(height: int, width: int, *, shift: float = 0.0) -> Image:
 
 def _check_names(embedder: Embedder, again: Embedder) -> None:
     space = embedder.space
-    assert space.kind == "float", f"the space is of kind {space.kind!r}; embedders give float rows"
+    assert space.kind in ("float", "bits"), f"the space is of kind {space.kind!r}; embedders give float rows or bits"
     assert embedder.fingerprint == space.fingerprint, (
         f"fingerprint {embedder.fingerprint!r} is not that of the space, {space.fingerprint!r}"
     )
@@ -69,11 +71,16 @@ def _check_names(embedder: Embedder, again: Embedder) -> None:
 
 
 def _check_rows(vectors: Vectors, count: int, embedder: Embedder) -> None:
-    shape = (count, embedder.space.dim)
+    space = embedder.space
+    shape = (count, space.width)
     assert isinstance(vectors, np.ndarray), f"embed should return an array, got {type(vectors).__name__}"
     assert vectors.shape == shape, f"embed gave shape {vectors.shape} for {count} images, {shape} is right"
-    assert vectors.dtype == np.float32, f"embed gave {vectors.dtype}, float32 is right"
+    assert vectors.dtype == space.dtype, f"embed gave {vectors.dtype}, {space.dtype} is right"
     assert vectors.flags.c_contiguous, "the vectors are not C-contiguous"
+    if space.kind == "bits":
+        stray = np.bitwise_and(vectors[:, -1], space.unused, dtype=np.uint8).any()
+        assert not stray, f"a row has bits set beyond its {space.dim}"
+        return
     assert np.isfinite(vectors).all(), f"rows {np.flatnonzero(~np.isfinite(vectors).all(axis=1))} are not finite"
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
     assert np.allclose(norms, 1, atol=1e-4), f"rows should have norm 1, got norms {norms.round(4)}"
@@ -109,8 +116,11 @@ def _check_likeness(embedder: Embedder) -> None:
     large, other = _scene(2 * embedder.input_size + 64, 512), _scene(300, 500, shift=2.0)
     half = _halve(large)
     a, b, c = embedder.embed([large, half, other])
-    assert float(a @ b) >= 0.95, f"a picture and itself at half the size have cosine {float(a @ b):.4f}, under 0.95"
-    assert float(a @ c) < float(a @ b), f"another picture is as near ({float(a @ c):.4f}) as the same at half the size"
+    space = embedder.space
+    near, far = (float(pair_scores(a[None], row[None], space.similarity, space.dim)[0]) for row in (b, c))
+    what, least = ("bits in common", 0.9) if space.kind == "bits" else ("cosine", 0.95)
+    assert near >= least, f"a picture and itself at half the size have {what} {near:.4f}, under {least}"
+    assert far < near, f"another picture is as near ({far:.4f}) as the same at half the size"
 
 
 def _halve(image: Image) -> Image:
@@ -121,5 +131,5 @@ def _halve(image: Image) -> Image:
 
 def _equal(found: Vectors, expected: Vectors, tolerance: float, message: str) -> None:
     assert found.shape == expected.shape, f"{message}: shapes {found.shape} and {expected.shape}"
-    worst = float(np.abs(found - expected).max(initial=0.0))
+    worst = float(np.abs(found.astype(np.float32) - expected).max(initial=0.0))
     assert worst <= tolerance, f"{message}: they differ by up to {worst:.2g}, {tolerance:.2g} is allowed"

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import BadInput
 from ..index.exact import Exact
 from ..protocols import Index
-from ..types import Rows, Vectors, VectorSpace
+from ..types import Rows, SpaceKind, Vectors, VectorSpace
 
 __all__ = ["check_index"]
 
 
-def check_index(make: Callable[[VectorSpace], Index], *, recall: float = 1.0, seed: int = 0) -> None:
+def check_index(
+    make: Callable[[VectorSpace], Index], *, recall: float = 1.0, seed: int = 0, kind: SpaceKind = "float"
+) -> None:
     """Check that a kind of index keeps the contract.
 
     Args:
         make: returns an empty index of a space.
         recall: the least recall@10 accepted against ``Exact``, in [0, 1].
         seed: of the random vectors.
+        kind: of the space: ``float`` (cosine) or ``bits`` (hamming).
 
     Raises:
         AssertionError: what it does wrong.
     """
     rng = np.random.default_rng(seed)
-    space = VectorSpace("contract", 16, "contract")
-    vectors = rng.standard_normal((500, 16)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    space, vectors = _bits(rng) if kind == "bits" else _floats(rng)
     ids = np.asarray(rng.permutation(10_000)[:500], np.int64)
     index, oracle = make(space), Exact(space)
     _expect(index.space == space, "space is what it was made with")
@@ -59,7 +62,21 @@ def check_index(make: Callable[[VectorSpace], Index], *, recall: float = 1.0, se
     _expect(set(only.rows[0].tolist()) == {*ids[50:53].tolist(), -1}, "allowed= gives what is allowed and there")
     everything = index.search(vectors[:2], 1000)
     _expect(everything.rows.shape == (2, 1000) and (everything.rows[:, 450:] == -1).all(), "k over N is padded with -1")
-    _check_refusals(index, vectors)
+    _check_refusals(index, vectors, _STRAY if kind == "bits" else np.full((1, 16), np.nan, np.float32))
+
+
+def _floats(rng: np.random.Generator) -> tuple[VectorSpace, Vectors]:
+    vectors = rng.standard_normal((500, 16)).astype(np.float32)
+    return VectorSpace("contract", 16, "contract"), vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _bits(rng: np.random.Generator) -> tuple[VectorSpace, Vectors]:
+    # 75: neither whole bytes nor a whole word; few bits, so that equal distances are common
+    packed = np.packbits(rng.random((500, 75)) < 0.5, axis=1)
+    return VectorSpace("contract", 75, "contract", kind="bits", similarity="hamming"), cast(Vectors, packed)
+
+
+_STRAY = np.full((1, 10), 255, np.uint8)
 
 
 def _check_answers(index: Index, oracle: Exact, queries: Vectors, ids: Rows, recall: float) -> None:
@@ -71,12 +88,12 @@ def _check_answers(index: Index, oracle: Exact, queries: Vectors, ids: Rows, rec
     _expect(hits >= recall, f"recall@10 is {hits:.3f}, below {recall}")
 
 
-def _check_refusals(index: Index, vectors: Vectors) -> None:
+def _check_refusals(index: Index, vectors: Vectors, impossible: npt.NDArray[Any]) -> None:
     wrong: dict[str, Callable[[], object]] = {
         "k = 0": lambda: index.search(vectors[:1], 0),
-        "a query of another dimension": lambda: index.search(vectors[:1, :5], 1),
-        "NaN in a query": lambda: index.search(np.full((1, 16), np.nan, np.float32), 1),
-        "NaN in a vector": lambda: index.add(np.array([1]), np.full((1, 16), np.nan, np.float32)),
+        "a query of another dimension": lambda: index.search(vectors[:1, :2], 1),
+        "NaN, or bits too many, in a query": lambda: index.search(impossible, 1),
+        "NaN, or bits too many, in a vector": lambda: index.add(np.array([1]), impossible),
         "more ids than vectors": lambda: index.add(np.array([1, 2]), vectors[:1]),
     }
     n = len(index)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -66,6 +66,7 @@ def check_store(make: Callable[[Path, bool], Store], folder: Path) -> None:
     _check_paths(store, space)
     _check_snapshot(store, space)
     _check_refusals(store, space)
+    _check_bits(store)
     _check_settings_and_backup(store, folder)
     store.close()
 
@@ -154,6 +155,32 @@ def _check_snapshot(store: Store, space: VectorSpace) -> None:
     store.remove([next(iter(store.records())).row + 1])
     agrees("after changes")
     _expect(len(old.rows) == n, "a snapshot stays what it was")
+
+
+def _check_bits(store: Store) -> None:
+    space = VectorSpace("contract-bits", 12, "d" * 8, kind="bits", similarity="hamming")
+    store.add_space(space)
+    _expect(store.spaces()[space.name] == space, "spaces() tells of a space of bits")
+    packed = np.packbits(np.random.default_rng(5).random((5, 12)) < 0.5, axis=1)
+    vectors = cast(Vectors, packed)
+    rows = store.put([_image(f"bits-{i}") for i in range(4)], {space.name: vectors[:4]})
+    found = store.vectors(space.name, rows[::-1])
+    _expect(found.dtype == np.uint8 and np.array_equal(found, packed[3::-1]), "packed bits come back as they were put")
+    store.refresh_derived()
+    store.put([_image("bits-1", "changed"), _image("bits-4")], {space.name: vectors[[4, 4]]})
+    store.remove([int(rows[2])])
+    shown = store.snapshot(space.name)
+    _expect(
+        np.array_equal(shown.vectors, packed[[0, 4, 3, 4]]) and shown.vectors.dtype == np.uint8,
+        "a snapshot shows the packed bits, after changes too",
+    )
+    wrong = {
+        "float vectors in a space of bits": unit_vectors(1, 12),
+        "packed bits of another length": np.zeros((1, 3), np.uint8),
+        "more bits than the space has": np.full((1, 2), 255, np.uint8),
+    }
+    for what, given in wrong.items():
+        _refuses(partial(store.put, [_image("bits-5")], {space.name: cast(Vectors, given)}), BadInput, what)
 
 
 def _check_refusals(store: Store, space: VectorSpace) -> None:
