@@ -232,7 +232,7 @@ class Collection:
         space = self.space
         if space.similarity in ("cosine", "hamming"):
             rows = confidence.sample(self.store.snapshot(space.name).rows, seed=0)
-            expected = confidence.expected_best(self.searcher, rows)
+            expected = confidence.expected_best(space, self.store.vectors(space.name, rows.tolist()))
             self.store.set_setting(f"expected_best:{space.name}", "" if expected is None else repr(expected))
 
     # -- reading --------------------------------------------------------------------------------------------------
