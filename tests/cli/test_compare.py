@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,26 +11,10 @@ import pytest
 from PIL import Image as Pillow
 
 import lookalike
-from lookalike.cli import main
 from pictures import kind_and_view
+from running import Run
 
-Run = Callable[..., tuple[int, str, str]]
 KINDS, VIEWS = 8, 3
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("LOOKALIKE_COLLECTION", raising=False)
-
-    def run(*words: str | Path) -> tuple[int, str, str]:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture

@@ -38,4 +38,7 @@ def test_the_sample_is_seeded_and_without_repetition() -> None:
     assert len(drawn) == len(set(drawn.tolist())) == SAMPLE
     assert set(drawn.tolist()) <= set(rows.tolist())
     np.testing.assert_array_equal(drawn, sample(rows, seed=0))
+    rows.setflags(write=False)  # as those of a mapped file are
+    np.testing.assert_array_equal(drawn, sample(rows, seed=0))
+    assert len(sample(rows[:0], seed=0)) == 0
     assert sorted(sample(rows[:10], seed=1).tolist()) == rows[:10].tolist()

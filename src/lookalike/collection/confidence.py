@@ -27,7 +27,7 @@ SHARE = 5.0  # per cent of the collection's own images that find less
 
 def sample(rows: Rows, *, seed: int) -> Rows:
     """Return at most SAMPLE of the rows (N,), drawn without replacement, in random order."""
-    return np.random.default_rng(seed).permutation(rows)[:SAMPLE]
+    return rows[np.random.default_rng(seed).choice(len(rows), min(SAMPLE, len(rows)), replace=False)]
 
 
 def expected_best(space: VectorSpace, vectors: Vectors) -> float | None:
