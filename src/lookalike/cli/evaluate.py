@@ -11,6 +11,8 @@ import click
 from ..errors import BadInput
 from ..images.printable import printable
 from . import say
+from .benchmark import benchmark_options, evaluate_benchmark, no_benchmark
+from .figures import by_class, explain, facts_of, print_figures
 from .leak_check import check_leaks, leak_options
 from .options import as_json, collection_option, open_collection
 
@@ -23,19 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-NAMED = 5
 SHOWN = 10
 RUN_DEPTH = 100
-REASONS = {
-    "no_other_of_its_label": "images are alone with their label: they are in the base, not among the queries.",
-    "nothing_relevant": "queries have nothing to find in the base: they have no value, and are not averaged as 0.",
-    "ambiguous": "names of the truth fit several images: write more of their paths.",
-    "queries_without_image": "queries have no image, neither in the collection nor beside the truth (see --queries).",
-}
 
 
 @click.command("evaluate", short_help="Measure the search against images that are known to belong together.")
-@click.option("--truth", required=True, metavar="PATH", type=click.Path(), help="A file or folder; see below.")
+@click.option("--truth", metavar="PATH", type=click.Path(), help="A file or folder; see below.")
 @collection_option
 @click.option("--format", "format", metavar="NAME", help="Of the truth. Default: seen from its files and headers.")
 @click.option("--label", metavar="COLUMN", help="The column of the labels in a CSV, if it is not called label.")
@@ -61,9 +56,10 @@ REASONS = {
 @click.option("--report", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write an HTML report.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the intervals and of episodes.")
 @leak_options
+@benchmark_options
 @as_json
 def command(
-    truth: str,
+    truth: str | None,
     collection: str | None,
     format: str | None,
     label: str | None,
@@ -81,6 +77,10 @@ def command(
     report: Path | None,
     seed: int,
     as_json: bool,
+    benchmark: str | None,
+    data: str | None,
+    embedder: str | None,
+    part: str | None,
     **leak_options: Any,
 ) -> int:
     """Measure the search against images that are known to belong together.
@@ -93,7 +93,12 @@ def command(
     lookalike evaluate --truth gnd_roxford5k.pkl --protocol revisited-hard
     lookalike evaluate --truth labels.csv --protocol 20-way-1-shot
     lookalike evaluate --truth labels.csv --vectors features.npy --names files.txt
+    lookalike evaluate --benchmark sop --data Stanford_Online_Products
     """
+    parameters = click.get_current_context().params
+    if benchmark is not None:
+        return evaluate_benchmark(parameters)
+    no_benchmark(parameters)
     from dataclasses import replace
 
     from ..evaluate.defaults import default_metrics
@@ -102,7 +107,7 @@ def command(
     from ..evaluate.truth import read_truth
     from ..evaluate.vector_files import VectorSet, load_set
 
-    known = read_truth(truth, format=format, label=label)
+    known = read_truth(str(truth), format=format, label=label)
     if overlap:
         known = replace(known, overlap=overlap)
     with ExitStack() as opened:
@@ -125,9 +130,8 @@ def command(
             _write_run(evaluation, searched, run_out)
         if report:
             written = _report(evaluation, figures, searched, report, average=average, by=by, seed=seed)
-    drawn = by or ("query" if evaluation.judged.classes is None else "label")
-    facts = {**evaluation.protocol, "average": average, "intervals": f"95%, bootstrapped by {drawn}"}
-    table = _by_class(evaluation, figures) if per_class else {}
+    facts = facts_of(evaluation, average=average, by=by)
+    table = by_class(evaluation, figures) if per_class else {}
     if as_json:
         answer: dict[str, Any] = {
             "metrics": {key: figure.as_json() for key, figure in figures.items()},
@@ -138,8 +142,8 @@ def command(
             answer["leaks"] = leaks
         say.result(answer | ({"per_class": table} if per_class else {}))
         return 0
-    _print(figures, table)
-    _explain(facts, evaluation, joined)
+    print_figures(figures, table)
+    explain(facts, evaluation, joined)
     if report:
         say.message(f"The report is in {printable(str(written))} ({say.size(written.stat().st_size)}).")
     return 0
@@ -170,42 +174,3 @@ def _report(
     if isinstance(searched, VectorSet):
         raise BadInput("a report shows images, and vectors from a file have none.")
     return write_report(evaluation, records=searched.store, folder=folder, figures=figures, **how)
-
-
-def _by_class(evaluation: Evaluation, figures: dict[str, Estimate]) -> dict[str, dict[str, float | None]]:
-    from ..evaluate.metrics import parse_metric
-    from ..evaluate.summary import per_class
-
-    keys = [key for key in figures if parse_metric(key)[0].kind == "query"]
-    classes, values = per_class(evaluation.judged, keys)
-    return {
-        str(name): {key: None if (value := float(values[key][at])) != value else value for key in keys}
-        for at, name in enumerate(classes)
-    }
-
-
-def _print(figures: dict[str, Estimate], table: dict[str, dict[str, float | None]]) -> None:
-    for key, figure in figures.items():
-        click.echo(f"{key:14} {figure.value:.4f}  [{figure.low:.4f}, {figure.high:.4f}]  n={figure.n}")
-    if table:
-        keys = list(next(iter(table.values())))
-        click.echo("\n" + "  ".join(f"{key:>12}" for key in keys) + "  class")
-        for name, values in table.items():
-            cells = ("-" if values[key] is None else f"{values[key]:.4f}" for key in keys)
-            click.echo("  ".join(f"{cell:>12}" for cell in cells) + f"  {printable(name)}")
-
-
-def _explain(facts: dict[str, Any], evaluation: Evaluation, joined: Joined) -> None:
-    depth = "ranked whole" if facts["cut"] is None else f"first {facts['cut']} results judged"
-    say.message(
-        f"Protocol {facts['name']}: {facts['queries']} queries, {facts['base']} images searched, {depth}; "
-        f"intervals: {facts['intervals']}."
-    )
-    for note in [*facts.get("notes", []), *facts.get("drawing", [])]:
-        say.message(note)
-    for reason, text in REASONS.items():
-        if evaluation.skipped.get(reason):
-            say.message(f"{evaluation.skipped[reason]} {text}")
-    if joined.unmatched:
-        some = ", ".join(printable(name) for name in joined.unmatched[:NAMED])
-        say.message(f"{len(joined.unmatched)} names of {joined.truth.path} join no image: {some}")
