@@ -152,6 +152,21 @@ def test_a_renamed_file_takes_its_vector_along(collection: Collection, photos: P
     assert len(collection) == 12
 
 
+def test_a_list_gives_metadata_and_a_folder_does_not_take_it_away(collection: Collection, photos: Path) -> None:
+    for path in photos.iterdir():
+        age(path)
+    table = photos.parent / "list.csv"
+    table.write_text("file,price\nphotos/picture-0001.png,3\n")
+    assert collection.add(table).replaced == 1
+    assert (collection.get("picture-0001.png") or pytest.fail("gone")).metadata == {"price": "3"}
+    collection.add(photos)
+    assert collection.add(photos).unchanged == 12
+    assert (collection.get("picture-0001.png") or pytest.fail("gone")).metadata == {"price": "3"}
+    table.write_text("file,price\nphotos/picture-0001.png,4\n")
+    assert collection.add(table).replaced == 1
+    assert (collection.get("picture-0001.png") or pytest.fail("gone")).metadata == {"price": "4"}
+
+
 def test_members_of_an_archive_come_and_go(tmp_path: Path) -> None:
     import tarfile
 

@@ -172,7 +172,7 @@ class Ingest:
         try:
             data = item.read()
             digest = hashlib.sha256(data).hexdigest()
-            if record and has_vector and record.content_hash == digest and dict(record.metadata) == dict(item.metadata):
+            if record and has_vector and record.content_hash == digest and _same_metadata(item, record):
                 return _Same(record.row, item.stamp, read_ns)
             twin = self._store.find_hash([digest], self._space).get(digest)
             width = height = 0
@@ -200,7 +200,7 @@ class Ingest:
             content_hash=digest,
             width=width,
             height=height,
-            metadata=item.metadata,
+            metadata=item.metadata or (record.metadata if record else {}),
             prepared=prepared,
             vector=vector,
             read_ns=read_ns,
@@ -294,7 +294,7 @@ class _Task:
 
 def is_unchanged(item: Item, record: Record) -> bool:
     """Whether size and time say that the file is the one that was read."""
-    if dict(item.metadata) != dict(record.metadata):
+    if not _same_metadata(item, record):
         return False
     if item.stamp is None:  # a URL is taken once: asking again would cost the download; pixels in memory are new
         return "://" in item.source
@@ -303,6 +303,11 @@ def is_unchanged(item: Item, record: Record) -> bool:
     # A file written within the clock's tick of our reading it, or "after" it by a clock that jumped back,
     # may have changed since without its time showing it: only its bytes can tell.
     return bool(item.stamp.mtime_ns < record.indexed_ns - RACY_NS)
+
+
+def _same_metadata(item: Item, record: Record) -> bool:
+    # A source that brings none (a folder) says nothing about what another one (a list) brought.
+    return not item.metadata or dict(item.metadata) == dict(record.metadata)
 
 
 def _chunks(entries: Iterable[Item | Skipped], size: int) -> Iterator[list[Item | Skipped]]:
