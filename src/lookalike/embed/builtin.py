@@ -2,96 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
-
-import numpy as np
-import numpy.typing as npt
-
-from ..types import Image, Vectors, VectorSpace
-from .handcrafted import canvas
-from .handcrafted.canvas import Views
 from .handcrafted.color_histogram import ColorHistogram
 from .handcrafted.color_layout import ColorLayout
+from .handcrafted.embedder import Descriptor, Handcrafted, Part, alone
 from .handcrafted.hog import Hog
 from .handcrafted.lbp import LocalPatterns
-from .unit import unit
 
 __all__ = ["Descriptor", "Handcrafted", "Part", "builtin_1", "color_histogram", "color_layout", "hog", "lbp"]
-
-CHUNK = 32  # images described at once: their planes stay within the processor's cache
-
-
-class Descriptor(Protocol):
-    """One formula from pixels to rows. Its repr names all of its constants, since they enter the fingerprint."""
-
-    @property
-    def dim(self) -> int:
-        """Return the components of a row."""
-        ...
-
-    def describe(self, views: Views) -> npt.NDArray[np.float32]:
-        """Return (B, dim), rows of at most unit norm."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A descriptor and its share of the score, in pictures full of detail and in pictures of plain areas."""
-
-    descriptor: Descriptor
-    in_photographs: float
-    in_pictograms: float
-
-
-class Handcrafted:
-    """Several descriptors in one vector, whose dot product is a weighted mean of theirs.
-
-    The shares of the parts depend on the picture: outlines tell drawings apart and colours tell photographs apart, and
-    how plain a picture's areas are (``Views.flatness``, f in [0, 1]) tells one from the other. With
-    w = (1 - f) * in_photographs + f * in_pictograms, each part enters the vector times sqrt(w), so two pictures are
-    compared with the geometric mean of what each of them asks for.
-
-    Attributes:
-        spec: the name in the table; ``create(spec)`` makes the same embedder again.
-        space: float rows of unit norm; the fingerprint is the name and a hash of all constants.
-        input_size: 128.
-        parts: the descriptors and their shares.
-    """
-
-    def __init__(self, name: str, parts: Sequence[Part]) -> None:
-        self.spec = name
-        self.parts = tuple(parts)
-        text = ";".join([canvas.CONSTANTS, *map(repr, self.parts)])
-        self.fingerprint = f"{name}/{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-        self.space = VectorSpace(name, sum(part.descriptor.dim for part in self.parts), self.fingerprint)
-        self.input_size = canvas.SIDE
-
-    def __repr__(self) -> str:
-        return f"Handcrafted({self.spec!r}, {self.parts!r})"
-
-    def prepare(self, image: Image) -> npt.NDArray[Any]:
-        """Return the image at 128 x 128 pixels, with the shape that it had."""
-        return canvas.prepare(image)
-
-    def embed_prepared(self, prepared: Sequence[npt.NDArray[Any]]) -> Vectors:
-        """Return (B, D) unit rows of prepared images."""
-        rows = np.zeros((len(prepared), self.space.dim), np.float32)
-        for start in range(0, len(prepared), CHUNK):
-            views = Views(prepared[start : start + CHUNK])
-            blocks = []
-            for part in self.parts:
-                share = part.in_photographs + views.flatness * (part.in_pictograms - part.in_photographs)
-                blocks.append(part.descriptor.describe(views) * np.sqrt(share)[:, None])
-            rows[start : start + CHUNK] = np.concatenate(blocks, axis=1)
-        return unit(rows, source=self.spec)
-
-    def embed(self, images: Sequence[Image]) -> Vectors:
-        """Return (B, D) unit rows."""
-        return self.embed_prepared([self.prepare(image) for image in images])
-
 
 _COARSE_HOG = Hog(side=64, cells=4, bins=8, local=False)
 _FINE_HOG = Hog(side=32, cells=8, bins=4, local=True)
@@ -122,14 +39,14 @@ def hog() -> Handcrafted:
 
 def color_histogram() -> Handcrafted:
     """Return the colours alone, wherever they are."""
-    return Handcrafted("color-histogram", [Part(ColorHistogram(), 1.0, 1.0)])
+    return alone("color-histogram", ColorHistogram())
 
 
 def color_layout() -> Handcrafted:
     """Return the coarse arrangement of colours alone."""
-    return Handcrafted("color-layout", [Part(ColorLayout(), 1.0, 1.0)])
+    return alone("color-layout", ColorLayout())
 
 
 def lbp() -> Handcrafted:
     """Return the fine textures alone."""
-    return Handcrafted("lbp", [Part(LocalPatterns(), 1.0, 1.0)])
+    return alone("lbp", LocalPatterns())

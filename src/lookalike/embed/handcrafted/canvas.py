@@ -33,6 +33,8 @@ CONSTANTS = repr(
     (1, SIDE, CONTENT_SIDE, MAX_ASPECT, NOISE, RAMP, BORDER, PLAIN_BORDER, TAIL, MARGIN, PLAIN_STEP, PLAIN_SHARE)
 )
 
+_LUMA = np.array([77 / 256, 150 / 256, 29 / 256], np.float32)  # BT.601, so rounded that float32 sums are exact
+
 _PREPARED = np.dtype([("pixels", np.uint8, (SIDE, SIDE, 3)), ("aspect", np.float32)])
 
 
@@ -60,6 +62,11 @@ class Views:
     def half(self) -> npt.NDArray[np.float32]:
         """Return the whole picture, (B, 64, 64, 3), 0..255."""
         return pool(self.pixels.astype(np.float32), 2)
+
+    @cached_property
+    def grey(self) -> npt.NDArray[np.float32]:
+        """Return the brightness of ``half``, (B, 64, 64), 0..255; exact, so equal in whatever order it is summed."""
+        return np.asarray(self.half @ _LUMA)
 
     @cached_property
     def content(self) -> npt.NDArray[np.float32]:
