@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadInput, ModelError
+from ...protocols import Pooling
 from ...types import Image, Vectors, VectorSpace
 from ..unit import unit
 from .model_file import ModelFile, digest, find_model
 from .onnx_file import external_data
+from .pooled import Output, choose_pooling, split_pooling
 from .preprocess import Preprocess, from_config, imagenet
 
 __all__ = ["OnnxEmbedder", "open_onnx"]
@@ -45,19 +47,30 @@ class OnnxEmbedder:
     """A network in an ONNX file; made by ``open_onnx``.
 
     Attributes:
-        spec: ``onnx:`` and the absolute path that was opened; ``create(spec)`` makes the same embedder again.
+        spec: ``onnx:`` and the absolute path that was opened, with the pooling if one was given there;
+            ``create(spec)`` makes the same embedder again.
         space: float rows of unit norm; named after the file and the first digits of its hash.
         input_size: pixels of the longer side of the network's input, after resizing and before cropping.
         providers: the execution providers that ONNX Runtime uses, first one first.
     """
 
-    def __init__(self, session: Any, given: Path, name: str, weights_hash: str, preprocess: Preprocess) -> None:
-        self.spec = f"onnx:{given}"
+    def __init__(
+        self,
+        session: Any,
+        spec: str,
+        name: str,
+        weights_hash: str,
+        preprocess: Preprocess,
+        *,
+        pooling: Pooling | None = None,
+    ) -> None:
+        self.spec = spec
         self.preprocess = preprocess
         self._session = session
         self._input = _read_input(session, self.spec)
         self._output = _choose_output(session)
-        self.fingerprint = f"onnx/{weights_hash}/{self._output}/{preprocess!r}"
+        self._pooled = Output(self._input.layout, pooling, self.spec)
+        self.fingerprint = f"onnx/{weights_hash}/{self._output}/{preprocess!r}{self._pooled.fingerprint}"
         self.input_size = preprocess.side
         self.providers: list[str] = list(session.get_providers())
         grey = np.full((1, 1, 3), 128, np.uint8)
@@ -111,7 +124,7 @@ class OnnxEmbedder:
             (output,) = self._session.run([self._output], {self._input.name: feed})
         except Exception as failed:
             raise ModelError(f"{self.spec} failed on an input of shape {feed.shape}: {_first_line(failed)}") from failed
-        return _pool(np.asarray(output), len(pixels), self._input.layout, self.spec)
+        return self._pooled.rows(np.asarray(output), len(pixels))
 
 
 def open_onnx(path: str, *, device: str = "auto", threads: int | None = None) -> OnnxEmbedder:
@@ -124,25 +137,30 @@ def open_onnx(path: str, *, device: str = "auto", threads: int | None = None) ->
 
     The output taken is the one named ``image_embeds``, ``pooler_output``, ``image_features``, ``sentence_embedding``
     or ``embedding``, else the first. (B, D) is taken as it is; of (B, tokens, D) the first token, the class token; of a
-    feature map the mean over all positions. Rows are then scaled to unit norm.
+    feature map the mean over all positions, unless a pooling is named: ``PATH?pooling=gem&p=4``, or ``{"pooling":
+    "gem", "pooling_options": {"p": 4}}`` in ``lookalike.json``; the former wins. Rows are then scaled to unit norm.
 
     Args:
-        path: the file or folder.
+        path: the file or folder, perhaps with a pooling.
         device: ``cpu``, ``cuda`` or ``coreml``; ``auto`` takes the best that is there.
         threads: threads of one run; None leaves it to ONNX Runtime, which takes all physical cores.
 
     Raises:
         NoSuchFile: no such file or folder.
-        BadInput: the device is not there.
-        ModelError: not an ONNX model, not an image model, missing weights, or a contradictory preprocessing.
+        BadInput: the device is not there, or the pooling cannot be used.
+        ModelError: not an ONNX model, not an image model, missing weights, a contradictory preprocessing, or an output
+            that the pooling does not take.
     """
+    path, query = split_pooling(path)
     model = find_model(path, scheme="onnx", suffix=".onnx")
+    spec = f"onnx:{model.given}{query}"
     weights = [model.weights, *_external_files(model)]
     session = _open_session(model.weights, _choose_providers(device), device, threads)
     about = model.beside("lookalike.json") or {}
     name = str(about.get("name") or model.name)
-    preprocess = _choose_preprocess(model, _read_input(session, f"onnx:{model.given}"))
-    return OnnxEmbedder(session, model.given, name, digest(weights), preprocess)
+    pooling = choose_pooling(query, about, source=str(model.weights.with_name("lookalike.json")))
+    preprocess = _choose_preprocess(model, _read_input(session, spec))
+    return OnnxEmbedder(session, spec, name, digest(weights), preprocess, pooling=pooling)
 
 
 def _external_files(model: ModelFile) -> list[Path]:
@@ -239,20 +257,6 @@ def _choose_output(session: Any) -> str:
         return named
     flat = next((o.name for o in outputs if isinstance(o.shape, list) and len(o.shape) == 2), None)
     return str(flat or names[0])
-
-
-def _pool(output: npt.NDArray[Any], batch: int, layout: str, spec: str) -> npt.NDArray[Any]:
-    if output.ndim == 0 or output.shape[0] != batch or output.ndim not in (2, 3, 4) or 0 in output.shape:
-        raise ModelError(
-            f"{spec} gave an output of shape {output.shape} for {batch} images; (B, D), (B, tokens, D) or a feature "
-            "map (B, D, H, W) is needed.",
-            hint="This may be a detector, or a model that was not exported for embedding.",
-        )
-    if output.ndim == 3:
-        return np.asarray(output[:, 0])
-    if output.ndim == 4:
-        return np.asarray(output.astype(np.float32).mean(axis=(2, 3) if layout == "nchw" else (1, 2)))
-    return output
 
 
 def _first_line(error: Exception) -> str:
