@@ -1,0 +1,1 @@
+"""Finding the subject of a picture."""
