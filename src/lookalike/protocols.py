@@ -9,9 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from .types import Candidates, Image, Record, Rows, Segment, Stamp, Vectors, VectorSpace
+from .types import Candidates, Image, Metadata, Record, Rows, Segment, Stamp, Vectors, VectorSpace
 
-__all__ = ["Embedder", "Index", "NewRecord", "Prepares", "Searcher", "Snapshot", "Store"]
+__all__ = ["Embedder", "Fittable", "Index", "NewRecord", "Pooling", "Prepares", "Searcher", "Snapshot", "Store"]
 
 
 @runtime_checkable
@@ -51,6 +51,40 @@ class Prepares(Protocol):
         ...
 
     def embed_prepared(self, prepared: Sequence[npt.NDArray[Any]]) -> Vectors: ...
+
+
+@runtime_checkable
+class Fittable(Protocol):
+    """What must learn from a collection's own images before it embeds: bases, whitening, vocabularies, calibration."""
+
+    def fit(self, images: Sequence[Image], seed: int) -> Embedder:
+        """Return an embedder with what was learned; the same images and seed teach the same.
+
+        What was learned lives in the collection and is named in the embedder's fingerprint.
+        """
+        ...
+
+
+class Pooling(Protocol):
+    """Makes one row an image of what a network gives before its last step; ``embed.pooling`` has the table."""
+
+    @property
+    def takes(self) -> str:
+        """Return ``map`` (B, C, H, W), ``tokens`` (B, T, C), or ``maps`` or ``rows``: several of them."""
+        ...
+
+    def __call__(self, features: Any, /) -> Vectors:
+        """Return (B, D) float32, not necessarily of unit norm."""
+        ...
+
+
+@runtime_checkable
+class TextEmbedder(Protocol):
+    """An embedder that also turns words into vectors of its images' space."""
+
+    def embed_text(self, texts: Sequence[str]) -> Vectors:
+        """Return (B, D): rows in the order of ``texts``, each of unit norm, to be compared with images' vectors."""
+        ...
 
 
 class Index(Protocol):
@@ -195,6 +229,14 @@ class Store(Protocol):
 
     def records(self) -> Iterator[Record]:
         """Yield every record by ascending row, without holding all of them in memory."""
+        ...
+
+    def metadata(self) -> Iterator[tuple[int, Metadata]]:
+        """Yield (row, metadata) of every record by ascending row."""
+        ...
+
+    def same_bytes(self, content_hash: str) -> Sequence[int]:
+        """Return the rows of the records with this content hash, ascending."""
         ...
 
     def count(self) -> int: ...

@@ -69,7 +69,7 @@ def _embedder(embedder: str | Embedder | None, device: str) -> tuple[Embedder | 
         return None, "", ""
     if isinstance(embedder, str):
         name = resolve(embedder)
-        return None, name, name
+        return None, "" if embedder == "auto" else name, name  # "auto" is content with what is there
     return embedder, embedder.space.name, str(getattr(embedder, "spec", ""))
 
 

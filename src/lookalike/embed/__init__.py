@@ -1,4 +1,4 @@
-"""Pixels to vectors: the table of embedders. A new one is one file and one line here.
+"""Pixels to vectors, and for some models words too: the table of embedders. A new one is one file and one line here.
 
 ``builtin`` is another name for the newest of the built-in embedders; a collection remembers the versioned name, which
 stays loadable for ever.
@@ -6,13 +6,15 @@ stays loadable for ever.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
-from ..errors import BadInput
+from ..errors import BadInput, UnknownName
 from ..protocols import Embedder
 from ..registry import Registry
+from .neural.recommended import RECOMMENDED, best_present
 
-__all__ = ["ALIASES", "DEVICES", "EMBEDDERS", "create", "resolve"]
+__all__ = ["ALIASES", "DEVICES", "EMBEDDERS", "RECOMMENDED", "create", "resolve"]
 
 EMBEDDERS: Registry[Embedder] = Registry(
     "embedder",
@@ -33,6 +35,7 @@ EMBEDDERS: Registry[Embedder] = Registry(
         "histogram-hsv": "lookalike.embed.handcrafted.histograms:hsv",
         "histogram-opponent": "lookalike.embed.handcrafted.histograms:opponent",
         "histogram-rgb": "lookalike.embed.handcrafted.histograms:rgb",
+        "hf:": "lookalike.embed.neural.hub:open_hub",
         "hog": "lookalike.embed.builtin:hog",
         "lbp": "lookalike.embed.builtin:lbp",
         "phash": "lookalike.embed.handcrafted.phash:phash",
@@ -40,24 +43,31 @@ EMBEDDERS: Registry[Embedder] = Registry(
         "onnx:": "lookalike.embed.neural.onnx:open_onnx",
         "tflite:": "lookalike.embed.neural.tflite:open_tflite",
     },
-    extras={"tflite:": "tflite"},
+    extras={"hf:": "hub", "tflite:": "tflite"},
 )
 
 ALIASES = {"builtin": "builtin-1"}
 
 DEVICES = ("auto", "cpu", "cuda", "coreml")
 
-_TAKES_DEVICE = frozenset({"onnx:"})
+_TAKES_DEVICE = frozenset({"hf:", "onnx:"})
 
 
 def resolve(name: str) -> str:
     """Return the versioned name that an alias stands for, and every other name as it is.
 
+    Aliases are ``builtin``, the recommended models of the hub (``dinov2-small``, ...), and ``auto``: the first of those
+    models that has been downloaded already and fits into this machine's memory, else ``builtin``.
+
     Example:
         >>> resolve("builtin")
         'builtin-1'
+        >>> resolve("dinov2-small")
+        'hf:onnx-community/dinov2-small'
     """
-    return ALIASES.get(name, name)
+    if name == "auto":
+        name = best_present() or "builtin"
+    return ALIASES.get(name) or (RECOMMENDED[name].spec if name in RECOMMENDED else name)
 
 
 def create(name: str, *, device: str = "auto") -> Embedder:
@@ -75,6 +85,13 @@ def create(name: str, *, device: str = "auto") -> Embedder:
     if device not in DEVICES:
         raise BadInput(f"unknown device {device!r}.", hint=f"Known: {', '.join(DEVICES)}.")
     name = resolve(name)
+    if name not in EMBEDDERS.names() and ":" not in name:
+        close = get_close_matches(name, [*RECOMMENDED, *ALIASES, *EMBEDDERS.names()], n=1)
+        raise UnknownName(
+            f"unknown embedder {name!r}.",
+            hint=f"{f'Did you mean {close[0]!r}? ' if close else ''}Known: auto, "
+            f"{', '.join([*ALIASES, *EMBEDDERS.names(), *RECOMMENDED])}.",
+        )
     scheme = name.partition(":")[0] + ":"
     options: dict[str, Any] = {"device": device} if scheme in _TAKES_DEVICE and scheme != name + ":" else {}
     return EMBEDDERS.create(name, **options)

@@ -11,7 +11,9 @@ from typing import Any
 
 from ...errors import BadInput, ModelError, NoSuchFile
 
-__all__ = ["ModelFile", "digest", "find_model", "read_json"]
+__all__ = ["PICKLES", "ModelFile", "digest", "find_model", "read_json", "refuse_pickles"]
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 class ModelFile:
@@ -30,12 +32,21 @@ class ModelFile:
     def name(self) -> str:
         """Return the name that a person would call it by: the stem, or the folder's for ``model.onnx``."""
         stem = self.weights.stem
+        if stem == "vision_model" and self.weights.parent != self.given and self.given.is_dir():
+            return self.given.name  # the layout of the hub: FOLDER/onnx/vision_model.onnx
         return self.weights.parent.name if stem == "model" and self.weights.parent.name else stem
 
+    def beside_path(self, name: str) -> Path | None:
+        """Return the file of this name next to the weights, or in the folder given; None when there is none."""
+        places = [self.weights.with_name(name)]
+        if self.weights.parent != self.given and self.given.is_dir():
+            places.append(self.given / name)
+        return next((place for place in places if place.is_file()), None)
+
     def beside(self, name: str) -> dict[str, Any] | None:
-        """Return the JSON object in the file of this name next to the weights, None when there is no such file."""
-        path = self.weights.with_name(name)
-        return read_json(path) if path.is_file() else None
+        """Return the JSON object in that file, None when there is no such file."""
+        path = self.beside_path(name)
+        return None if path is None else read_json(path)
 
 
 def find_model(path: str, *, scheme: str, suffix: str) -> ModelFile:
@@ -49,11 +60,13 @@ def find_model(path: str, *, scheme: str, suffix: str) -> ModelFile:
         raise BadInput(f"{scheme}: needs a path.", hint=f"Write {scheme}:PATH, with the path of a {suffix} file.")
     given = Path(path).expanduser().absolute()
     if given.is_dir():
-        candidates = [given / f"model{suffix}", given / "onnx" / f"model{suffix}"]
+        names = [f"vision_model{suffix}", f"model{suffix}"]
+        candidates = [given / folder / name for name in names for folder in ("", "onnx")]
         found = next((c for c in candidates if c.is_file()), None)
         if found is None:
             only = sorted(given.glob(f"*{suffix}"))
             if len(only) != 1:
+                refuse_pickles([p.name for p in sorted(given.iterdir())] if not only else [], str(given))
                 seen = ", ".join(p.name for p in only) or f"no {suffix} file"
                 raise NoSuchFile(
                     f"the folder {given} has no model{suffix}; it has {seen}.", hint="Name the file itself."
@@ -62,7 +75,22 @@ def find_model(path: str, *, scheme: str, suffix: str) -> ModelFile:
         return ModelFile(given, found)
     if not given.is_file():
         raise NoSuchFile(f"no such model file: {given}", hint=f"{scheme}: takes a {suffix} file or a folder with one.")
+    refuse_pickles([given.name], str(given.parent))
     return ModelFile(given, given)
+
+
+def refuse_pickles(names: Sequence[str], where: str) -> None:
+    """Refuse a place that has pickled weights only: reading a pickle runs whatever code it holds.
+
+    Raises:
+        ModelError: one of the names is of a pickle.
+    """
+    found = next((name for name in names if name.lower().endswith(PICKLES)), None)
+    if found is not None:
+        raise ModelError(
+            f"{found!r} in {where} is a pickled checkpoint, which is refused: opening one runs the code in it.",
+            hint="Give the model as ONNX (`optimum-cli export onnx` makes it) or as .tflite.",
+        )
 
 
 def read_json(path: Path) -> dict[str, Any]:

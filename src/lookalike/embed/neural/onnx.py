@@ -14,12 +14,22 @@ from ...errors import BadInput, ModelError
 from ...protocols import Pooling
 from ...types import Image, Vectors, VectorSpace
 from ..unit import unit
-from .model_file import ModelFile, digest, find_model
+from .model_file import ModelFile, digest, find_model, read_json
 from .onnx_file import external_data
 from .pooled import Output, choose_pooling, split_pooling
 from .preprocess import Preprocess, from_config, imagenet
 
-__all__ = ["OnnxEmbedder", "open_onnx"]
+__all__ = [
+    "ImageInput",
+    "OnnxEmbedder",
+    "external_files",
+    "external_names",
+    "first_line",
+    "open_onnx",
+    "open_session",
+    "read_input",
+    "read_preprocess",
+]
 
 DEFAULT_SIZE = 224  # of a model whose graph leaves the size open and that says nothing beside it
 
@@ -33,7 +43,7 @@ _WANTED_OUTPUTS = ("image_embeds", "pooler_output", "image_features", "sentence_
 
 
 @dataclass(frozen=True, slots=True)
-class _Input:
+class ImageInput:
     """The model's one input: (batch, height, width) are None where the graph leaves them open."""
 
     name: str
@@ -44,12 +54,11 @@ class _Input:
 
 
 class OnnxEmbedder:
-    """A network in an ONNX file; made by ``open_onnx``.
+    """A network in an ONNX file; made by ``open_onnx`` or ``open_hub``.
 
     Attributes:
-        spec: ``onnx:`` and the absolute path that was opened, with the pooling if one was given there;
-            ``create(spec)`` makes the same embedder again.
-        space: float rows of unit norm; named after the file and the first digits of its hash.
+        spec: what ``create`` makes the same embedder of again: ``onnx:`` and the absolute path, or ``hf:`` and a name.
+        space: float rows of unit norm; named after the model and the first digits of its hash.
         input_size: pixels of the longer side of the network's input, after resizing and before cropping.
         providers: the execution providers that ONNX Runtime uses, first one first.
     """
@@ -62,13 +71,14 @@ class OnnxEmbedder:
         weights_hash: str,
         preprocess: Preprocess,
         *,
+        output: str | None = None,
         pooling: Pooling | None = None,
     ) -> None:
         self.spec = spec
         self.preprocess = preprocess
         self._session = session
-        self._input = _read_input(session, self.spec)
-        self._output = _choose_output(session)
+        self._input = read_input(session, self.spec)
+        self._output = output or _choose_output(session)
         self._pooled = Output(self._input.layout, pooling, self.spec)
         self.fingerprint = f"onnx/{weights_hash}/{self._output}/{preprocess!r}{self._pooled.fingerprint}"
         self.input_size = preprocess.side
@@ -80,7 +90,7 @@ class OnnxEmbedder:
                 f"{self.spec} gives one number an image, at its output {self._output!r}; that is no embedding.",
                 hint="This may be a detector or a scorer.",
             )
-        self.space = VectorSpace(f"onnx:{name}@{weights_hash[:8]}", dim, self.fingerprint)
+        self.space = VectorSpace(f"{name}@{weights_hash[:8]}", dim, self.fingerprint)
 
     def __repr__(self) -> str:
         return f"OnnxEmbedder({self.spec!r}, dim={self.space.dim}, providers={self.providers})"
@@ -123,12 +133,15 @@ class OnnxEmbedder:
         try:
             (output,) = self._session.run([self._output], {self._input.name: feed})
         except Exception as failed:
-            raise ModelError(f"{self.spec} failed on an input of shape {feed.shape}: {_first_line(failed)}") from failed
+            raise ModelError(f"{self.spec} failed on an input of shape {feed.shape}: {first_line(failed)}") from failed
         return self._pooled.rows(np.asarray(output), len(pixels))
 
 
 def open_onnx(path: str, *, device: str = "auto", threads: int | None = None) -> OnnxEmbedder:
     """Open an ONNX file, or a folder with ``model.onnx`` in it.
+
+    A folder may also have the layout of the hub: the models in ``onnx/``, the configuration beside that folder, and
+    for image and text in one space ``vision_model.onnx``, ``text_model.onnx`` and ``tokenizer.json``.
 
     Preprocessing comes from ``preprocessor_config.json`` next to the file. Without one: the shorter side resized to
     the input size of the graph (224 when the graph leaves it open), the middle cut out, bilinear, RGB, scaled to
@@ -154,28 +167,57 @@ def open_onnx(path: str, *, device: str = "auto", threads: int | None = None) ->
     path, query = split_pooling(path)
     model = find_model(path, scheme="onnx", suffix=".onnx")
     spec = f"onnx:{model.given}{query}"
-    weights = [model.weights, *_external_files(model)]
-    session = _open_session(model.weights, _choose_providers(device), device, threads)
+    weights = [model.weights, *external_files(model.weights)]
+    session = open_session(model.weights, device=device, threads=threads)
     about = model.beside("lookalike.json") or {}
     name = str(about.get("name") or model.name)
     pooling = choose_pooling(query, about, source=str(model.weights.with_name("lookalike.json")))
-    preprocess = _choose_preprocess(model, _read_input(session, spec))
-    return OnnxEmbedder(session, spec, name, digest(weights), preprocess, pooling=pooling)
+    preprocess = _choose_preprocess(model, read_input(session, spec))
+    parts = (session, spec, f"onnx:{name}", digest(weights), preprocess)
+    words = model.beside_path("tokenizer.json")
+    text = model.weights.with_name(model.weights.name.replace("vision_model", "text_model"))
+    if words is None or text == model.weights or not text.is_file() or pooling is not None:
+        return OnnxEmbedder(*parts, pooling=pooling)  # what is pooled here is not in the texts' space
+    from .towers import TwoTowers
+
+    return TwoTowers(*parts, towers=lambda: (text, words.parent), device=device)
 
 
-def _external_files(model: ModelFile) -> list[Path]:
-    try:
-        names = external_data(model.weights)
-    except ValueError as broken:
-        raise ModelError(f"{model.weights} is not an ONNX file: {broken}.") from broken
-    files = [model.weights.parent / name for name in names]
+def external_files(weights: Path) -> list[Path]:
+    """Return the other files that hold weights of an ONNX file; all of them are there.
+
+    Raises:
+        ModelError: one is missing, or the file is not ONNX.
+    """
+    files = [weights.parent / name for name in external_names(weights)]
     for file in files:
         if not file.is_file():
             raise ModelError(
-                f"{model.weights} keeps weights in {file.name!r}, which is not beside it.",
+                f"{weights} keeps weights in {file.name!r}, which is not beside it.",
                 hint=f"Put that file into {file.parent}.",
             )
     return files
+
+
+def external_names(weights: Path) -> list[str]:
+    """Return the names of the other files that hold weights of an ONNX file.
+
+    Raises:
+        ModelError: the file is not ONNX.
+    """
+    try:
+        return external_data(weights)
+    except ValueError as broken:
+        raise ModelError(f"{weights} is not an ONNX file: {broken}.") from broken
+
+
+def open_session(path: Path, *, device: str, threads: int | None = None, data: bytes | None = None) -> Any:
+    """Return ONNX Runtime's session of a file, or of ``data`` in its place.
+
+    Raises:
+        BadInput: the device is not there. ModelError: the file cannot be opened.
+    """
+    return _open_session(path, _choose_providers(device), device, threads, data)
 
 
 def _choose_providers(device: str) -> list[str]:
@@ -193,7 +235,7 @@ def _choose_providers(device: str) -> list[str]:
     return list(dict.fromkeys([_PROVIDERS[device], _PROVIDERS["cpu"]]))
 
 
-def _open_session(path: Path, providers: list[str], device: str, threads: int | None) -> Any:
+def _open_session(path: Path, providers: list[str], device: str, threads: int | None, data: bytes | None) -> Any:
     import onnxruntime
 
     if threads is not None and threads < 1:
@@ -203,17 +245,22 @@ def _open_session(path: Path, providers: list[str], device: str, threads: int | 
     if threads is not None:
         options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        session = onnxruntime.InferenceSession(data or str(path), options, providers=providers)
     except Exception as failed:  # its exceptions share no public base
         if device == "auto" and providers != [_PROVIDERS["cpu"]]:
-            return _open_session(path, [_PROVIDERS["cpu"]], "cpu", threads)
-        raise ModelError(f"ONNX Runtime cannot open {path}: {_first_line(failed)}") from failed
+            return _open_session(path, [_PROVIDERS["cpu"]], "cpu", threads, data)
+        raise ModelError(f"ONNX Runtime cannot open {path}: {first_line(failed)}") from failed
     if device != "auto" and providers[0] not in session.get_providers():
         raise BadInput(f"the device {device!r} is installed but could not be started; see the message of ONNX Runtime.")
     return session
 
 
-def _read_input(session: Any, spec: str) -> _Input:
+def read_input(session: Any, spec: str) -> ImageInput:
+    """Return the model's one input.
+
+    Raises:
+        ModelError: there is not one, or it is no image.
+    """
     inputs = session.get_inputs()
     if len(inputs) != 1:
         names = ", ".join(i.name for i in inputs) or "none"
@@ -230,22 +277,30 @@ def _read_input(session: Any, spec: str) -> _Input:
     fixed = [side if isinstance(side, int) and side > 0 else None for side in shape]
     layout: Literal["nchw", "nhwc"] = "nhwc" if shape[3] == 3 and shape[1] != 3 else "nchw"
     size = (fixed[1], fixed[2]) if layout == "nhwc" else (fixed[2], fixed[3])
-    return _Input(only.name, _INPUT_TYPES[only.type], layout, fixed[0], size)
+    return ImageInput(only.name, _INPUT_TYPES[only.type], layout, fixed[0], size)
 
 
-def _choose_preprocess(model: ModelFile, wanted: _Input) -> Preprocess:
-    config = model.beside("preprocessor_config.json")
+def _choose_preprocess(model: ModelFile, wanted: ImageInput) -> Preprocess:
+    config = model.beside_path("preprocessor_config.json")
     if config is None:
         return imagenet((wanted.size[0] or DEFAULT_SIZE, wanted.size[1] or DEFAULT_SIZE))
-    source = str(model.weights.with_name("preprocessor_config.json"))
-    found = from_config(config, source=source)
+    return read_preprocess(config, model.weights, wanted)
+
+
+def read_preprocess(config: Path, weights: Path, wanted: ImageInput) -> Preprocess:
+    """Read a ``preprocessor_config.json`` for a model that takes this input.
+
+    Raises:
+        ModelError: it cannot be understood, or contradicts the model.
+    """
+    found = from_config(read_json(config), source=str(config))
     if found.output is None:
         raise ModelError(
-            f"{source} gives images of differing sizes.", hint="It needs a crop_size, or height and width."
+            f"{config} gives images of differing sizes.", hint="It needs a crop_size, or height and width."
         )
     for given, fixed in zip(found.output, wanted.size, strict=True):
         if fixed is not None and given != fixed:
-            raise ModelError(f"{source} gives images of {found.output}, but {model.weights} takes {wanted.size}.")
+            raise ModelError(f"{config} gives images of {found.output}, but {weights} takes {wanted.size}.")
     return found
 
 
@@ -259,5 +314,6 @@ def _choose_output(session: Any) -> str:
     return str(flat or names[0])
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return what an error says, on one line of at most 300 characters."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

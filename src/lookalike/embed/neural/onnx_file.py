@@ -11,7 +11,7 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["external_data"]
+__all__ = ["external_data", "fields"]
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -26,16 +26,16 @@ def external_data(path: Path) -> list[str]:
     if path.stat().st_size == 0:
         raise ValueError("the file is empty")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for graph in _fields(data, 0, len(data), 7):
-            for tensor in _fields(data, *graph, 5):
-                for entry in _fields(data, *tensor, 13):
-                    key = [data[a:b] for a, b in _fields(data, *entry, 1)]
+        for graph in fields(data, 0, len(data), 7):
+            for tensor in fields(data, *graph, 5):
+                for entry in fields(data, *tensor, 13):
+                    key = [data[a:b] for a, b in fields(data, *entry, 1)]
                     if key == [b"location"]:
-                        names.update(data[a:b].decode("utf-8") for a, b in _fields(data, *entry, 2))
+                        names.update(data[a:b].decode("utf-8") for a, b in fields(data, *entry, 2))
     return sorted(names)
 
 
-def _fields(data: mmap.mmap, start: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
+def fields(data: mmap.mmap, start: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
     """Yield the (start, end) of every length-delimited field with this number, skipping over all others."""
     at = start
     while at < end:
