@@ -9,9 +9,31 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from .types import Candidates, Image, Metadata, Record, Rows, Segment, Stamp, Vectors, VectorSpace
+from .types import Candidates, Image, Record, Rows, Segment, Stamp, Vectors, VectorSpace
 
-__all__ = ["Embedder", "Fittable", "Index", "NewRecord", "Pooling", "Prepares", "Searcher", "Snapshot", "Store"]
+__all__ = [
+    "Embedder",
+    "Fittable",
+    "Index",
+    "NewRecord",
+    "Pooling",
+    "Prepares",
+    "Searcher",
+    "Snapshot",
+    "Store",
+    "TextEmbedder",
+]
+    "Embedder",
+    "Fittable",
+    "Index",
+    "Learns",
+    "NewRecord",
+    "Pooling",
+    "Prepares",
+    "Searcher",
+    "Snapshot",
+    "Store",
+]
 
 
 @runtime_checkable
@@ -62,6 +84,24 @@ class Fittable(Protocol):
 
         What was learned lives in the collection and is named in the embedder's fingerprint.
         """
+        ...
+
+
+@runtime_checkable
+class Learns(Fittable, Protocol):
+    """A ``Fittable`` embedder whose lessons a collection can keep."""
+
+    @property
+    def fitted(self) -> bool:
+        """Return whether it has learned, and so can embed."""
+        ...
+
+    def state(self) -> bytes:
+        """Return what was learned."""
+        ...
+
+    def from_state(self, state: bytes) -> Embedder:
+        """Return the embedder that ``state`` was taken of."""
         ...
 
 
@@ -229,14 +269,6 @@ class Store(Protocol):
 
     def records(self) -> Iterator[Record]:
         """Yield every record by ascending row, without holding all of them in memory."""
-        ...
-
-    def metadata(self) -> Iterator[tuple[int, Metadata]]:
-        """Yield (row, metadata) of every record by ascending row."""
-        ...
-
-    def same_bytes(self, content_hash: str) -> Sequence[int]:
-        """Return the rows of the records with this content hash, ascending."""
         ...
 
     def count(self) -> int: ...
