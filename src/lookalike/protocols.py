@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from .types import Candidates, Image, Record, Rows, Segment, Stamp, Vectors, VectorSpace
+from .types import Candidates, Image, Metadata, Record, Rows, Segment, Stamp, Vectors, VectorSpace
 
 __all__ = [
     "Embedder",
@@ -269,6 +269,14 @@ class Store(Protocol):
 
     def records(self) -> Iterator[Record]:
         """Yield every record by ascending row, without holding all of them in memory."""
+        ...
+
+    def metadata(self) -> Iterator[tuple[int, Metadata]]:
+        """Yield (row, metadata) of every record by ascending row."""
+        ...
+
+    def same_bytes(self, content_hash: str) -> Sequence[int]:
+        """Return the rows of the records with this content hash, ascending."""
         ...
 
     def count(self) -> int: ...

@@ -18,6 +18,7 @@ from .errors import BadInput, BadShape
 __all__ = [
     "Bits",
     "Candidates",
+    "Group",
     "Hit",
     "Image",
     "Metadata",
@@ -199,8 +200,20 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """The images that share a value of a metadata column, of which one stands for all."""
+
+    by: str  # the column
+    value: Any  # a JSON value; None: the image has none, and is a group of its own
+    size: int  # images of the collection with this value, > 0
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """One search result; rank counts from 1."""
+    """One search result; rank counts from 1.
+
+    ``found_by`` is ``vector``, ``text`` (by words of its id, name or metadata) or ``both``.
+    """
 
     rank: int
     id: str
@@ -209,6 +222,8 @@ class Hit:
     score: float
     metadata: Metadata = field(default_factory=dict)
     relevance: float | None = None  # the score calibrated to a probability, where the collection is calibrated
+    found_by: Literal["vector", "text", "both"] = "vector"
+    group: Group | None = None  # where results were asked for by group
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -67,7 +67,7 @@ def test_search_json_is_the_contract(run: Run, indexed: Path) -> None:
     answer = run("search", "photos/picture-0003.png", "--json", "-k", "2").json
     assert answer["query"] == {"items": [{"kind": "path", "value": "photos/picture-0003.png", "weight": 1.0}]}
     assert [hit["rank"] for hit in answer["hits"]] == [1, 2]
-    assert set(answer["hits"][0]) == {"rank", "id", "row", "source", "score", "metadata"}
+    assert set(answer["hits"][0]) == {"rank", "id", "row", "source", "score", "found_by", "metadata"}
     assert answer["hits"][0]["id"] == "picture-0003.png"
     assert {"embed", "search", "total"} <= set(answer["took_ms"])
 

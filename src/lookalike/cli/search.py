@@ -29,6 +29,16 @@ __all__ = ["command"]
     metavar="P",
     help="Leave out results less likely than P (0 to 1) to be relevant; needs `lookalike calibrate`.",
 )
+@click.option(
+    "--not-same",
+    is_flag=True,
+    help="More like it, not the same: without the query itself, its near-copies, and with --group-by its own group.",
+)
+@click.option(
+    "--group-by",
+    metavar="COLUMN",
+    help="One result, the best, of all images that share a value of this metadata column: several views of one object.",
+)
 @click.option("--paths", is_flag=True, help="Print only the results' paths, one a line, for pipes.")
 @click.option("--null", is_flag=True, help="With --paths: end each with NUL instead of a newline.")
 @click.option(
@@ -43,6 +53,8 @@ def command(
     collection: str | None,
     k: int,
     min_relevance: float | None,
+    not_same: bool,
+    group_by: str | None,
     paths: bool,
     null: bool,
     picture: str | None,
@@ -64,7 +76,7 @@ def command(
     if null and not paths:
         raise click.UsageError("--null goes with --paths.")
     with open_collection(collection, device=device) as photos:
-        results = photos.search(understood, k, min_relevance=min_relevance)
+        results = photos.search(understood, k, min_relevance=min_relevance, not_same=not_same, group_by=group_by)
         if picture:
             from .picture import draw_search
 

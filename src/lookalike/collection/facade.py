@@ -246,7 +246,15 @@ class Collection:
         """Return the search by vector that every search here goes through; evaluation runs the same."""
         return self._pipeline
 
-    def search(self, what: Searchable, k: int = 20, *, min_relevance: float | None = None) -> Results:
+    def search(
+        self,
+        what: Searchable,
+        k: int = 20,
+        *,
+        min_relevance: float | None = None,
+        not_same: bool = False,
+        group_by: str | None = None,
+    ) -> Results:
         """Return the k images most alike.
 
         Args:
@@ -256,15 +264,21 @@ class Collection:
             min_relevance: leave out hits whose probability of being relevant is below it; in [0, 1], and only where
                 the collection is calibrated.
 
+            not_same: more like the query, not the same: without the query itself, files of the same bytes,
+                near-copies (a cosine or share of equal bits of at least 0.85) and, with ``group_by``, its own group.
+            group_by: a metadata column; one result, the best, of all images that share its value.
         Returns:
             The hits, best first, with their ``relevance`` where the collection is calibrated; ``note`` says so in
             words when there is none, or none that stands out.
 
         Raises:
-            BadInput: k is not positive, the query cannot be understood, or the collection is not calibrated.
+            BadInput: k is not positive, the query cannot be understood, the collection is not calibrated, or has no
+                such column.
             ImageError: the query image is unusable.
         """
-        return self._pipeline.run(understand(what), k, min_relevance=min_relevance)
+        return self._pipeline.run(
+            understand(what), k, min_relevance=min_relevance, not_same=not_same, group_by=group_by
+        )
 
     def near_pairs(self, threshold: float, *, rows: Rows | None = None, against: Rows | None = None) -> NearPairs:
         """Return the pairs of images that score at least ``threshold``: ``(rows_a, rows_b, scores)``, each pair once.

@@ -17,8 +17,9 @@ from ..index.scores import rough_scores, some_scores
 from ..protocols import Snapshot
 from ..types import Rows, Segment, Vectors, VectorSpace
 
-__all__ = ["MOST_PAIRS", "NearPairs", "TooManyPairs", "near_pairs"]
+__all__ = ["MOST_PAIRS", "NEAR", "NearPairs", "TooManyPairs", "near_pairs"]
 
+NEAR = 0.85  # the least score of near-copies; measured with builtin-1 by benchmarks/leaks.py
 MOST_PAIRS = 20_000_000  # some 400 MB; a threshold that gives more does not tell near pairs from others
 
 _LEFT = 1024  # vectors of one side at a time; both sides' scores take 16 MiB

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import BadInput, BadQuery, BadShape
 from ..images import FetchLimits, read_source
@@ -17,8 +18,11 @@ from ..index.exact import Exact
 from ..protocols import Embedder, Index, Store, TextEmbedder
 from ..types import Candidates, Hit, Image, Query, QueryItem, Rows, Vectors, VectorSpace
 from .calibration import Calibration, covers, read_calibration
+from .choosing import Chosen, choose
+from .grouping import Groups, groups_by
 from .queries import combine, vote
 from .results import Results
+from .sameness import same_as
 
 __all__ = ["Pipeline"]
 
@@ -39,6 +43,7 @@ class Pipeline:
         self._space = space
         self._embedder = embedder
         self._index: tuple[int, Index] | None = None
+        self._groups: tuple[int, Groups] | None = None
 
     @property
     def index(self) -> Index:
@@ -56,29 +61,56 @@ class Pipeline:
         """Return (B, D), the vectors of the rows given, in their order."""
         return self._store.vectors(self._space.name, [int(row) for row in ids])
 
-    def run(self, query: Query, k: int, *, min_relevance: float | None = None) -> Results:
+    def groups(self, column: str) -> Groups:
+        """Return the groups of a metadata column as they are now; see ``groups_by``."""
+        version = self._store.version
+        if self._groups is None or self._groups[0] != version or self._groups[1].by != column:
+            self._groups = (version, groups_by(self._store, column))
+        return self._groups[1]
+
+    def run(
+        self,
+        query: Query,
+        k: int,
+        *,
+        min_relevance: float | None = None,
+        not_same: bool = False,
+        group_by: str | None = None,
+    ) -> Results:
         """Answer one query; hits have a relevance where the collection is calibrated.
 
         Args:
             query: what is searched for.
             k: how many hits, > 0.
             min_relevance: in [0, 1]; hits below it are left out.
+            not_same: leave out the query itself, its near-copies and its group; see ``same_as``.
+            group_by: a metadata column, of each value of which the best image is shown.
 
         Raises:
             BadInput: k is not positive, ``min_relevance`` is no probability or asked of a search that has none, or an
-                item cannot be understood. ImageError: a query image is unusable.
+                item cannot be understood, or no image has the column. ImageError: a query image is unusable.
         """
         if k <= 0:
             raise BadInput(f"k must be at least 1, got {k}.")
         calibration = self._calibration(query, min_relevance)
         clock = _Clock()
+        groups = None if group_by is None else clock.time("group", lambda: self.groups(group_by))
         vector = self._combined(query, clock)
-        candidates = clock.time("search", lambda: self.search(vector, k))
-        found = clock.time("fetch", lambda: self._hits(candidates, calibration))
+        same = None
+        if not_same:
+            same = same_as(query, self._store, self._space, self, lambda item: self._vector(item, clock), groups)
+
+        def ranking(depth: int) -> tuple[Rows, npt.NDArray[np.floating]]:
+            pairs = self.search(vector, depth)
+            there = pairs.rows[0] >= 0
+            return pairs.rows[0][there], pairs.scores[0][there]
+
+        chosen = clock.time("search", lambda: choose(ranking, k, same=same, groups=groups))
+        found = clock.time("fetch", lambda: self._hits(chosen, calibration, groups))
         if min_relevance is None:
-            return Results(query, found, clock.spent(), self._note(found))
+            return Results(query, found, clock.spent(), self._note(chosen, found))
         hits = tuple(hit for hit in found if hit.relevance is not None and hit.relevance >= min_relevance)
-        note = _none_relevant(found[0], min_relevance) if found and not hits else self._note(found)
+        note = _none_relevant(found[0], min_relevance) if found and not hits else self._note(chosen, found)
         return Results(query, hits, clock.spent(), note)
 
     def _calibration(self, query: Query, min_relevance: float | None) -> Calibration | None:
@@ -135,25 +167,36 @@ class Pipeline:
         pixels = clock.time("read", lambda: _pixels(item, embedder.input_size))
         return clock.time("embed", lambda: embedder.embed([pixels]))
 
-    def _hits(self, candidates: Candidates, calibration: Calibration | None) -> tuple[Hit, ...]:
-        pairs = candidates.pairs(0)
+    def _hits(self, chosen: Chosen, calibration: Calibration | None, groups: Groups | None) -> tuple[Hit, ...]:
+        pairs = list(zip(chosen.rows.tolist(), chosen.scores.tolist(), strict=True))
         records = self._store.get_rows([row for row, _ in pairs])
         # A record that another process removed since the vectors were searched has no hit.
         found = [(record, score) for record, (_, score) in zip(records, pairs, strict=True) if record is not None]
         scores = [score for _, score in found]
         known = calibration.relevance(scores).tolist() if calibration else [None] * len(found)
         return tuple(
-            Hit(rank, record.id, record.row, record.source, score, record.metadata, relevance)
+            Hit(
+                rank,
+                record.id,
+                record.row,
+                record.source,
+                score,
+                record.metadata,
+                relevance,
+                group=None if groups is None else groups.shown(record.row),
+            )
             for rank, ((record, score), relevance) in enumerate(zip(found, known, strict=True), start=1)
         )
 
-    def _note(self, hits: Sequence[Hit]) -> str:
-        if not hits:
+    def _note(self, chosen: Chosen, hits: Sequence[Hit]) -> str:
+        if not np.isfinite(chosen.best):
             return "The collection is empty: there is nothing to find yet."
+        if not hits:
+            return "Everything in the collection is the same as the query: there is nothing else to show."
         expected = self._store.setting(f"expected_best:{self._space.name}")
-        if expected and hits[0].score < float(expected):
+        if expected and chosen.best < float(expected):
             return (
-                f"Nothing stands out: the best score, {hits[0].score:.3f}, is below what 95% of the collection's own "
+                f"Nothing stands out: the best score, {chosen.best:.3f}, is below what 95% of the collection's own "
                 f"images find among the others ({float(expected):.3f})."
             )
         return ""

@@ -17,14 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..collection import Collection
-from ..collection.near_pairs import NearPairs, TooManyPairs, near_pairs
+from ..collection.near_pairs import NEAR, NearPairs, TooManyPairs, near_pairs
 from ..types import Rows, Vectors
 from .leak_pixels import verified
 from .leak_sides import Loose, Side, Stored
 
 __all__ = ["NEAR", "Leaks", "find_leaks", "find_leaks_between", "find_outside_leaks"]
 
-NEAR = 0.85  # the least score of a candidate; measured with builtin-1 by benchmarks/leaks.py
 MOST_IMAGES = 5000  # that are read to compare their pixels: half a minute of photographs
 _LONGEST_LIST = 1000  # pairs of one group of equal files
 

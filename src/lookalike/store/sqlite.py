@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import sqlite3
 import time
@@ -16,7 +17,7 @@ import numpy as np
 
 from ..errors import BadInput, OtherEmbedder, UnknownName
 from ..protocols import NewRecord
-from ..types import Record, Rows, Stamp, Vectors, VectorSpace
+from ..types import Metadata, Record, Rows, Stamp, Vectors, VectorSpace
 from . import backup as backups
 from . import derived, paths
 from .connections import Connections
@@ -277,6 +278,28 @@ class SqliteStore:
             if len(page) < _PAGE:
                 return
             last = page[-1][0]
+
+    def metadata(self) -> Iterator[tuple[int, Metadata]]:
+        """Yield (row, metadata) of every record by ascending row; quicker than ``records``."""
+        last = -1
+        while True:
+            with self._connections.use() as db:
+                page = db.execute(
+                    "SELECT row, metadata FROM records WHERE row > ? ORDER BY row LIMIT ?", (last, _PAGE)
+                ).fetchall()
+            for row, text in page:
+                yield row, json.loads(text)
+            if len(page) < _PAGE:
+                return
+            last = page[-1][0]
+
+    def same_bytes(self, content_hash: str) -> list[int]:
+        """Return the rows of the records with this content hash, ascending."""
+        with self._connections.use() as db:
+            found = db.execute(
+                "SELECT row FROM records WHERE content_hash = ? ORDER BY row", (hash_bytes(content_hash),)
+            ).fetchall()
+        return [row for (row,) in found]
 
     def count(self) -> int:
         """Return the number of records."""

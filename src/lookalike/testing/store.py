@@ -114,6 +114,18 @@ def _check_records(
     store.close()
     store = make(path, False)
     _expect([r.row for r in store.records()] == rows.tolist(), "records() ascend by row, after opening again too")
+    _expect(
+        [(row, dict(facts)) for row, facts in store.metadata()] == [(r.row, dict(r.metadata)) for r in store.records()],
+        "metadata() is that of records()",
+    )
+    _expect(
+        all(
+            list(store.same_bytes(r.content_hash))
+            == [o.row for o in store.records() if o.content_hash == r.content_hash]
+            for r in store.records()
+        ),
+        "same_bytes() finds every record of a content hash",
+    )
     return store
 
 

@@ -1,0 +1,44 @@
+"""``search --not-same`` and ``--group-by``, as a script uses them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from pictures import kind_and_view
+from running import Run
+
+
+@pytest.fixture
+def catalogue(run: Run, tmp_path: Path) -> Path:
+    """Four articles of three views each, from a list with a column of articles."""
+    folder = tmp_path / "photos"
+    labels = kind_and_view(4, 3, folder)
+    with (tmp_path / "list.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "article"])
+        table.writerows([str(folder / name), kind] for name, kind in labels.items())
+    assert run("index", "list.csv").code == 0
+    return folder
+
+
+def test_one_result_an_article(run: Run, catalogue: Path) -> None:
+    hits = run("search", "photos/kind1-view0.png", "--group-by", "article", "--json").json["hits"]
+    assert hits[0]["group"] == {"by": "article", "value": "kind1", "size": 3}
+    assert sorted(hit["group"]["value"] for hit in hits) == ["kind0", "kind1", "kind2", "kind3"]
+
+
+def test_not_the_same_article(run: Run, catalogue: Path) -> None:
+    hits = run("search", "photos/kind1-view0.png", "--group-by", "article", "--not-same", "--json").json["hits"]
+    assert sorted(hit["group"]["value"] for hit in hits) == ["kind0", "kind2", "kind3"]
+    lines = run("search", "photos/kind1-view0.png", "--not-same").out.splitlines()
+    assert lines
+    assert not any("kind1-view0" in line for line in lines)
+
+
+def test_a_column_that_is_not_there(run: Run, catalogue: Path) -> None:
+    done = run("search", "photos/kind1-view0.png", "--group-by", "artikle", "--json")
+    assert done.code == 2
+    assert done.json["error"]["hint"] == "Did you mean 'article'?"
