@@ -15,17 +15,6 @@ __all__ = [
     "Embedder",
     "Fittable",
     "Index",
-    "NewRecord",
-    "Pooling",
-    "Prepares",
-    "Searcher",
-    "Snapshot",
-    "Store",
-    "TextEmbedder",
-]
-    "Embedder",
-    "Fittable",
-    "Index",
     "Learns",
     "NewRecord",
     "Pooling",
@@ -33,6 +22,7 @@ __all__ = [
     "Searcher",
     "Snapshot",
     "Store",
+    "TextEmbedder",
 ]
 
 
