@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from lookalike.errors import BadInput, StorageFailed
 from lookalike.images.draw import Row, Tile, draw, save_picture
 from lookalike.images.typeset import drawable, shortened, text_width
+from lookalike.types import Region
 
 from .awkward import Pixels, scene
 
@@ -46,6 +47,18 @@ def test_tiles_stand_in_a_line_at_double_density() -> None:
     side = left[2] - left[0]
     assert 180 <= side <= 200
     assert side == left[3] - left[1]
+
+
+def test_a_box_frames_its_place() -> None:
+    pixels = flat(BLUE, 200, 100)
+    tile = Tile(pixels, "", box=Region(50, 25, 150, 75))
+    picture = draw([Row("", [tile])], tile_px=100)
+    blue, frame = box_of(picture, BLUE), box_of(picture, (232, 0, 138))
+    scale = (blue[2] - blue[0]) / 200
+    expected = (blue[0] + 50 * scale, blue[1] + 25 * scale, blue[0] + 150 * scale, blue[1] + 75 * scale)
+    assert frame == pytest.approx(expected, abs=2)
+    middle = (frame[0] + frame[2]) // 2, (frame[1] + frame[3]) // 2
+    assert picture.getpixel(middle) == BLUE
 
 
 def test_pictures_are_letter_boxed_not_cropped() -> None:

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from ..errors import BadInput, StorageFailed
-from ..types import Image
+from ..types import Image, Region
 from .typeset import drawable, font, shortened, text_width
 
 __all__ = ["Row", "Tile", "draw", "save_picture"]
@@ -28,6 +28,7 @@ _GROUND = (244, 245, 246)  # of a tile without a picture
 _EDGE = (229, 231, 234)
 _GREEN = (24, 128, 56)
 _RED = (197, 57, 41)
+_MARK = (232, 0, 138)  # of a box: a colour that photographs seldom have
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -47,6 +48,7 @@ class Tile:
         score: shown under the tile; None shows none.
         relevant: True draws a green frame and a tick, False a red frame and a cross, None neither.
         note: why there is no image; under an image, one more quiet line.
+        box: a place in the image, in its pixels, that is drawn as a frame.
     """
 
     image: Image | None
@@ -54,6 +56,7 @@ class Tile:
     score: float | None = None
     relevant: bool | None = None
     note: str = ""
+    box: Region | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,11 +225,22 @@ def _draw_picture(canvas: Pillow.Image, pen: ImageDraw.ImageDraw, tile: Tile, x:
         _draw_note(ImageDraw.Draw(face), tile.note or "no picture", m)
     else:
         fitted = _fitted(Pillow.fromarray(tile.image), inner)
+        if tile.box is not None:
+            _draw_box(fitted, tile.box, fitted.width / tile.image.shape[1], m)
         face.paste(fitted, ((m.tile - fitted.width) // 2, (m.tile - fitted.height) // 2))
     ImageDraw.Draw(face).rounded_rectangle(
         (0, 0, m.tile - 1, m.tile - 1), m.radius, outline=frame, width=thickness if tile.relevant is not None else 1
     )
     canvas.paste(face, (x, y), mask)
+
+
+def _draw_box(picture: Pillow.Image, box: Region, scale: float, m: _Measures) -> None:
+    """Draw a frame around the place, dark within light so that it shows on any ground."""
+    x0, y0, x1, y1 = (round(edge * scale) for edge in (box.x0, box.y0, box.x1, box.y1))
+    pen = ImageDraw.Draw(picture)
+    for grow, colour in ((m.frame, _WHITE), (0, _MARK)):
+        corners = (x0 - grow, y0 - grow, max(x0, x1 - 1) + grow, max(y0, y1 - 1) + grow)
+        pen.rectangle(corners, outline=colour, width=2 * m.frame)
 
 
 def _fitted(picture: Pillow.Image, side: int) -> Pillow.Image:
