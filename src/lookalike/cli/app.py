@@ -22,6 +22,7 @@ COMMANDS = {
     "index": ("index", "Add images to a collection: a folder, files, an archive, a list, URLs."),
     "search": ("search", "Find the images most like an image, a URL or one of the collection."),
     "find": ("find", "Find a small picture, such as a logo, inside the images of a collection."),
+    "related": ("related", "Write for every image the images most like it: CSV, Parquet or a sparse matrix."),
     "info": ("info", "Say what a collection holds."),
     "evaluate": ("evaluate", "Measure the search against images that are known to belong together."),
     "calibrate": ("calibrate", "Learn which score means which probability of being relevant."),

@@ -17,7 +17,7 @@ from ..index.scores import rough_scores, some_scores
 from ..protocols import Snapshot
 from ..types import Rows, Segment, Vectors, VectorSpace
 
-__all__ = ["MOST_PAIRS", "NEAR", "NearPairs", "TooManyPairs", "near_pairs"]
+__all__ = ["MOST_PAIRS", "NEAR", "NearPairs", "TooManyPairs", "blocks", "near_pairs"]
 
 NEAR = 0.85  # the least score of near-copies; measured with builtin-1 by benchmarks/leaks.py
 MOST_PAIRS = 20_000_000  # some 400 MB; a threshold that gives more does not tell near pairs from others
@@ -42,9 +42,11 @@ class NearPairs(NamedTuple):
         return NearPairs(self.rows_a[places], self.rows_b[places], self.scores[places])
 
 
-class _Block(NamedTuple):
-    rows: Rows
-    vectors: Vectors
+class Block(NamedTuple):
+    """Some stored vectors."""
+
+    rows: Rows  # int64 (B,)
+    vectors: Vectors  # (B, D)
 
 
 def near_pairs(
@@ -78,9 +80,9 @@ def near_pairs(
     within = against is None and other is None
     found: list[NearPairs] = []
     count = 0
-    for place, left in enumerate(_blocks(snapshot, left_rows, _LEFT)):
+    for place, left in enumerate(blocks(snapshot, left_rows, _LEFT)):
         # Within one set of rows, blocks of one size are met in one order, so what lies before this block is done.
-        right = _blocks(snapshot, left_rows, _LEFT, skip=place) if within else _blocks(other or snapshot, right_rows)
+        right = blocks(snapshot, left_rows, _LEFT, skip=place) if within else blocks(other or snapshot, right_rows)
         for block in right:
             part = _between(left, block, threshold, space)
             if within:
@@ -123,7 +125,7 @@ def _asked(rows: Rows | None, name: str) -> Rows | None:
     return np.unique(given.astype(np.int64))
 
 
-def _blocks(snapshot: Snapshot, only: Rows | None, size: int = _RIGHT, *, skip: int = 0) -> Iterator[_Block]:
+def blocks(snapshot: Snapshot, only: Rows | None, size: int = _RIGHT, *, skip: int = 0) -> Iterator[Block]:
     """Yield the vectors that count, at most ``size`` at a time, without the first ``skip`` blocks."""
     done = 0
     for segment in snapshot.segments:
@@ -135,7 +137,7 @@ def _blocks(snapshot: Snapshot, only: Rows | None, size: int = _RIGHT, *, skip: 
             part = at[start : start + size]
             whole = part[-1] - part[0] + 1 == len(part)  # without gaps: no copy of what is mapped from a file
             taken: slice | npt.NDArray[np.int64] = slice(int(part[0]), int(part[-1]) + 1) if whole else part
-            yield _Block(segment.rows[taken], segment.vectors[taken])
+            yield Block(segment.rows[taken], segment.vectors[taken])
 
 
 def _places(segment: Segment, only: Rows | None) -> npt.NDArray[np.int64]:
@@ -147,7 +149,7 @@ def _places(segment: Segment, only: Rows | None) -> npt.NDArray[np.int64]:
     return np.flatnonzero(counts).astype(np.int64, copy=False)
 
 
-def _between(left: _Block, right: _Block, threshold: float, space: VectorSpace) -> NearPairs:
+def _between(left: Block, right: Block, threshold: float, space: VectorSpace) -> NearPairs:
     rough, error = rough_scores(left.vectors, right.vectors, space.similarity, space.dim)  # (A, B), (A,)
     a, b = np.nonzero(rough >= threshold - error[:, None])
     scores = some_scores(left.vectors, right.vectors, a, b, space.similarity, space.dim)
