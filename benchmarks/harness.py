@@ -21,11 +21,13 @@ SHARED = RESULTS.parents[2] / "shared"  # data and weights beside the checkout, 
 LIBRARIES = ("lookalike", "numpy", "pillow", "simplejpeg", "onnxruntime", "faiss-cpu", "ai-edge-litert", "click")
 
 
-def arguments(claim: str) -> argparse.Namespace:
-    """Read ``--quick`` and ``--seed``, and print the claim."""
+def arguments(claim: str, *, only: str = "") -> argparse.Namespace:
+    """Read ``--quick``, ``--seed`` and, where ``only`` says of what, ``--only``; and print the claim."""
     options = argparse.ArgumentParser(description=claim, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--quick", action="store_true", help="a minute's smoke test, whose figures mean nothing")
     options.add_argument("--seed", type=int, default=0)
+    if only:
+        options.add_argument("--only", nargs="+", metavar="NAME", help=f"only these {only}")
     given = options.parse_args()
     print(claim.strip().splitlines()[0], flush=True)
     return given
