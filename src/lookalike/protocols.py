@@ -9,9 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from .types import Candidates, Image, Metadata, Record, Rows, Segment, Stamp, Vectors, VectorSpace
+from .types import Candidates, Image, Metadata, Record, Region, Rows, Segment, Stamp, Vectors, VectorSpace
 
 __all__ = [
+    "Detector",
     "Embedder",
     "Fittable",
     "Index",
@@ -24,6 +25,29 @@ __all__ = [
     "Store",
     "TextEmbedder",
 ]
+
+
+class Detector(Protocol):
+    """Finds the subject of a picture; ``detect`` has the table. Thread-safe."""
+
+    @property
+    def name(self) -> str:
+        """Return what it is called in the name of a vector space."""
+        ...
+
+    @property
+    def spec(self) -> str:
+        """Return what makes the same detector again."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what names its weights and numbers."""
+        ...
+
+    def detect(self, image: Image) -> Sequence[Region]:
+        """Return boxes in pixels of the image, best first; empty where nothing stands out."""
+        ...
 
 
 @runtime_checkable
@@ -267,6 +291,13 @@ class Store(Protocol):
 
     def same_bytes(self, content_hash: str) -> Sequence[int]:
         """Return the rows of the records with this content hash, ascending."""
+        ...
+
+    def find_words(self, words: str, *, without: str = "", limit: int | None = None) -> Sequence[tuple[int, float]]:
+        """Return (row, score) of the records that have any of the words, best first; scores in (0, 1), own scale.
+
+        Looked at are ids, file names, and texts and numbers of the metadata.
+        """
         ...
 
     def count(self) -> int: ...
