@@ -15,10 +15,8 @@ from .model_file import read_json
 __all__ = ["Tokens", "open_tokens"]
 
 _LONGEST = 4096  # tokenizer_config.json says 10**30 where it does not know
-_LOWER_CASE = frozenset({"siglip2"})  # trained on lower case, which older tokenizer.json files do not say
-_NO_MASK = frozenset(
-    {"siglip", "siglip2", "siglip_text_model", "siglip2_text_model"}
-)  # trained with padding attended to
+# Trained on lower case, which not every tokenizer.json says, and with attention to the padding.
+_SIGLIP = frozenset({"siglip", "siglip2", "siglip_text_model", "siglip2_text_model"})
 
 
 class Tokens:
@@ -86,8 +84,8 @@ def open_tokens(folder: Path, *, length: int | None = None) -> Tokens:
     side = str(config.get("padding_side") or (tokenizer.padding or {}).get("direction") or "right")
     tokenizer.enable_padding(direction=side.lower(), pad_id=number, pad_token=pad or "", length=wanted)
     kinds = {str(about.get("model_type")), str(_part(about, "text_config").get("model_type"))}
-    lower = bool(kinds & _LOWER_CASE) or config.get("do_lower_case") is True
-    return Tokens(tokenizer, wanted, lower=lower, masked=not kinds & _NO_MASK)
+    lower = bool(kinds & _SIGLIP) or config.get("do_lower_case") is True
+    return Tokens(tokenizer, wanted, lower=lower, masked=not kinds & _SIGLIP)
 
 
 def _length(config: Mapping[str, Any], about: Mapping[str, Any], truncation: Mapping[str, Any] | None) -> int:

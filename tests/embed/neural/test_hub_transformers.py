@@ -1,0 +1,239 @@
+"""Models made and saved by transformers, served as a hub would, give the vectors that transformers gives.
+
+Random weights; the pictures are of many sizes, so that resizing and cropping count. Needs torch and transformers, which
+are no part of the development extra: ``pip install torch transformers onnxscript`` (a CPU build of torch is enough).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image as Pillow
+
+from hub_stand_in import Hub, serve_hub
+from lookalike.embed import create
+from lookalike.protocols import TextEmbedder
+from pictures import picture
+
+NEEDED = ("torch", "transformers", "onnxscript")
+ABSENT = [name for name in NEEDED if find_spec(name) is None]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.skipif(bool(ABSENT), reason=f"needs {', '.join(ABSENT)}, to make the models that are compared"),
+]
+
+torch: Any = None  # imported when the first test runs: seconds that no other run should pay
+transformers: Any = None
+
+SIDE = 32
+TOWER: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
+EYE = {**TOWER, "image_size": SIDE, "patch_size": 8}
+SIZE = {"height": SIDE, "width": SIDE}
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+TEXTS = ["a cat", "the red dog", "one very long text that has to be cut off somewhere", "Zebra"]
+PICTURES = [picture(1, side=48)[:, :40], picture(2, side=33), picture(3, side=64)[:37]]
+
+Rows = npt.NDArray[np.float32]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def libraries() -> None:
+    global torch, transformers
+    torch = import_module("torch")
+    transformers = import_module("transformers")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "cache"))
+    with serve_hub(tmp_path / "hub") as served:
+        monkeypatch.setenv("HF_ENDPOINT", served.url)
+        yield served
+
+
+def save(forward: Callable[[Any], dict[str, Any]], model: Any, inputs: dict[str, Any], path: Path) -> None:
+    """Export what ``forward`` gives of the one input; the batch is open."""
+
+    class Exported(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, given: Any) -> Any:
+            return tuple(forward(given).values())
+
+    ((name, example),) = inputs.items()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.onnx.export(
+        Exported().eval(),
+        (example,),
+        str(path),
+        input_names=[name],
+        output_names=list(forward(example)),
+        dynamic_shapes={"given": {0: torch.export.Dim("batch")}},
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+
+
+def tensor(given: Any) -> Any:
+    """Newer versions give an object with the pooled rows where older ones give the rows."""
+    return given if torch.is_tensor(given) else given.pooler_output
+
+
+def cosines(found: Rows, expected: Any) -> Rows:
+    rows = expected.detach().numpy()
+    return np.asarray((found * rows).sum(axis=1) / np.linalg.norm(rows, axis=1))
+
+
+def prepared(processor: Any) -> Any:
+    pictures = [Pillow.fromarray(pixels) for pixels in PICTURES]
+    return torch.cat([processor(each, return_tensors="pt")["pixel_values"] for each in pictures])
+
+
+def save_two_towers(
+    folder: Path, model: Any, processor: Any, tokenizer: Any, length: int, names: tuple[str, str]
+) -> None:
+    model.config.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    save(
+        lambda pixels: {names[0]: tensor(model.get_image_features(pixel_values=pixels))},
+        model,
+        {"pixel_values": torch.zeros(2, 3, SIDE, SIDE)},
+        folder / "onnx" / "vision_model.onnx",
+    )
+    save(
+        lambda ids: {names[1]: tensor(model.get_text_features(input_ids=ids))},
+        model,
+        {"input_ids": torch.ones(2, length, dtype=torch.int64)},
+        folder / "onnx" / "text_model.onnx",
+    )
+
+
+def test_clip(hub: Hub) -> None:
+    torch.manual_seed(0)
+    tokens = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), "<|startoftext|>", "<|endoftext|>"]
+    tokenizer = transformers.CLIPTokenizer(
+        vocab={token: number for number, token in enumerate(tokens)}, merges=[], model_max_length=16
+    )
+    text = {"vocab_size": len(tokens), "max_position_embeddings": 16, "bos_token_id": 52, "eos_token_id": 53}
+    config = transformers.CLIPConfig(
+        text_config={**TOWER, **text, "pad_token_id": 53}, vision_config=EYE, projection_dim=24
+    )
+    model = transformers.CLIPModel(config).eval()
+    processor = transformers.CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size=SIZE)
+    save_two_towers(hub.root / "org" / "clip", model, processor, tokenizer, 16, ("image_embeds", "text_embeds"))
+    embedder = create("hf:org/clip")
+    expected = tensor(model.get_image_features(pixel_values=prepared(processor)))
+    assert cosines(embedder.embed(PICTURES), expected).min() >= 0.9999
+    assert isinstance(embedder, TextEmbedder)
+    words = tokenizer(TEXTS, padding=True, truncation=True, return_tensors="pt")
+    expected = tensor(model.get_text_features(**words))
+    assert cosines(embedder.embed_text(TEXTS), expected).min() >= 0.9999
+
+
+def test_siglip_2(hub: Hub) -> None:
+    torch.manual_seed(1)
+    tokens = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "▁", *LETTERS]
+    tokenizer = transformers.Siglip2Tokenizer(
+        vocab={token: number for number, token in enumerate(tokens)},
+        merges=[],
+        model_max_length=12,
+        padding_side="right",
+    )
+    config = transformers.SiglipConfig(
+        text_config={**TOWER, "vocab_size": len(tokens), "max_position_embeddings": 12, "projection_size": 32},
+        vision_config=EYE,
+    )
+    model = transformers.SiglipModel(config).eval()
+    processor = transformers.SiglipImageProcessor(size=SIZE)
+    save_two_towers(hub.root / "org" / "siglip", model, processor, tokenizer, 12, ("pooler_output", "pooler_output"))
+    embedder = create("hf:org/siglip")
+    expected = tensor(model.get_image_features(pixel_values=prepared(processor)))
+    assert cosines(embedder.embed(PICTURES), expected).min() >= 0.9999
+    assert isinstance(embedder, TextEmbedder)
+    words = tokenizer(TEXTS, padding="max_length", truncation=True, return_tensors="pt")["input_ids"]
+    expected = tensor(model.get_text_features(input_ids=words))
+    assert cosines(embedder.embed_text(TEXTS), expected).min() >= 0.9999
+
+
+def one_tower(hub: Hub, model: Any, processor: Any, names: list[str]) -> Any:
+    """Save a model of images, and return what transformers gives of the pictures."""
+    folder = hub.root / "org" / "net"
+    model.config.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    save(
+        lambda pixels: {name: getattr(model(pixel_values=pixels), name) for name in names},
+        model,
+        {"pixel_values": torch.zeros(2, 3, SIDE, SIDE)},
+        folder / "onnx" / "model.onnx",
+    )
+    return model(pixel_values=prepared(processor))
+
+
+def test_dinov2(hub: Hub) -> None:
+    torch.manual_seed(2)
+    model = transformers.Dinov2Model(transformers.Dinov2Config(**EYE)).eval()
+    processor = transformers.BitImageProcessor(size={"shortest_edge": 36}, crop_size=SIZE)
+    expected = one_tower(hub, model, processor, ["last_hidden_state"])
+    assert cosines(create("hf:org/net").embed(PICTURES), expected.last_hidden_state[:, 0]).min() >= 0.9999
+
+
+def test_vit(hub: Hub) -> None:
+    torch.manual_seed(3)
+    model = transformers.ViTModel(transformers.ViTConfig(**EYE)).eval()
+    processor = transformers.ViTImageProcessor(size=SIZE)
+    expected = one_tower(hub, model, processor, ["last_hidden_state", "pooler_output"])
+    assert cosines(create("hf:org/net").embed(PICTURES), expected.pooler_output).min() >= 0.9999
+
+
+RESNET = {"embedding_size": 16, "hidden_sizes": [16, 32], "depths": [1, 1], "layer_type": "basic"}
+
+
+def test_resnet(hub: Hub) -> None:
+    torch.manual_seed(4)
+    model = transformers.ResNetModel(transformers.ResNetConfig(**RESNET)).eval()
+    processor = transformers.ConvNextImageProcessor(size={"shortest_edge": SIDE}, crop_pct=0.875)
+    expected = one_tower(hub, model, processor, ["last_hidden_state", "pooler_output"])
+    assert cosines(create("hf:org/net").embed(PICTURES), expected.pooler_output.flatten(1)).min() >= 0.9999
+
+
+@pytest.mark.parametrize("kind", ["resnet", "vit", "convnext", "efficientnet"])
+def test_classifiers_give_what_their_last_layer_reads(hub: Hub, kind: str) -> None:
+    torch.manual_seed(5)
+    models: dict[str, Callable[[], Any]] = {
+        "resnet": lambda: transformers.ResNetForImageClassification(transformers.ResNetConfig(**RESNET)),
+        "vit": lambda: transformers.ViTForImageClassification(transformers.ViTConfig(**EYE)),
+        "convnext": lambda: transformers.ConvNextForImageClassification(
+            transformers.ConvNextConfig(hidden_sizes=[16, 32], depths=[1, 1], num_stages=2)
+        ),
+        "efficientnet": lambda: transformers.EfficientNetForImageClassification(
+            transformers.EfficientNetConfig(width_coefficient=0.25, depth_coefficient=0.25, hidden_dim=320)
+        ),
+    }
+    model = models[kind]().eval()
+    for weight in model.parameters():
+        if weight.ndim == 4:
+            torch.nn.init.kaiming_normal_(weight)  # so that many layers do not fade to nothing
+    read: list[Any] = []
+    layers = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
+    layers[-1].register_forward_hook(lambda module, given, result: read.append(given[0].detach()))
+    processor = transformers.ViTImageProcessor(size=SIZE)
+    one_tower(hub, model, processor, ["logits"])
+    assert cosines(create("hf:org/net").embed(PICTURES), read[-1]).min() >= 0.9999
