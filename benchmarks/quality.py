@@ -21,6 +21,7 @@ from typing import Any
 
 import lookalike
 from harness import SHARED, arguments, write_result
+from lookalike.collection import learn
 from lookalike.embed import EMBEDDERS
 from lookalike.evaluate.protocols import run_protocol
 from lookalike.evaluate.summary import summarise
@@ -114,7 +115,8 @@ def _unpack(some: Set, folder: Path) -> int:
 def _measure(folder: Path, part: str, embedder: str, seed: int) -> dict[str, Any]:
     """Index one folder with one embedder and evaluate it, as `index` and `evaluate --truth` do."""
     collection = folder / "new.collection"
-    with lookalike.open(collection, embedder=embedder) as photos:
+    taught = learn(embedder, folder / part, collection=collection, seed=seed)
+    with lookalike.open(collection, embedder=taught) as photos:
         report = photos.add(folder / part)
         joined = join(read_truth(folder / f"{part}.csv"), photos)
         if joined.unmatched or report.skipped_count:

@@ -59,7 +59,7 @@ def command(
     SOURCE is a folder, a file, a glob, a tar or zip archive, a CSV or Parquet list, a URL, or stdin: for a list of
     paths. What is unchanged is skipped; what was stopped goes on.
     """
-    from ..collection import Options, open
+    from ..collection import Options, learn, open
     from ..images import FetchLimits, scan
     from .progress import bar
 
@@ -68,7 +68,16 @@ def command(
     # A misspelt source must not leave an empty collection behind.
     for source in sources:
         scan(os.path.expanduser(source))
-    with open(collection, embedder=embedder, add_space=add_space, device=device) as photos:
+    taught = embedder and learn(
+        embedder,
+        sources,
+        collection=collection,
+        exclude=exclude,
+        include_hidden=hidden,
+        limits=limits,
+        max_megapixels=max_megapixels,
+    )
+    with open(collection, embedder=taught, add_space=add_space, device=device) as photos:
         if estimate:
             return _show_estimate(photos, photos.estimate(sources, exclude=exclude, include_hidden=hidden), as_json)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ..images.printable import printable
@@ -14,14 +16,17 @@ __all__ = ["command"]
 @click.command("info", short_help="Say what a collection holds.")
 @collection_option
 @click.option("--ids", is_flag=True, help="Print the ids, one a line.")
+@click.option("--basis", metavar="PNG", type=click.Path(dir_okay=False), help="Draw what the embedder learned.")
 @as_json
-def command(collection: str | None, ids: bool, as_json: bool) -> int:
+def command(collection: str | None, ids: bool, basis: str | None, as_json: bool) -> int:
     """Say what a collection holds: how many images, from where, and what their vectors are."""
     with open_collection(collection) as photos:
         if ids:
             for record in photos:
                 click.echo(printable(record.id))
             return 0
+        if basis:
+            return _draw(photos, basis)
         facts = photos.info()
         if as_json:
             roots = {printable(root): count for root, count in facts["roots"].items()}
@@ -36,4 +41,21 @@ def command(collection: str | None, ids: bool, as_json: bool) -> int:
             )
         for root, count in facts["roots"].items():
             click.echo(f"  {count} images from {printable(root) or 'URLs and memory'}")
+    return 0
+
+
+def _draw(photos: Any, target: str) -> int:
+    """Write the basis pictures of an embedder that learned them, side by side."""
+    from ..errors import BadInput
+    from ..images.tiles import save_tiles
+
+    pictures = getattr(photos.embedder, "pictures", None)
+    if pictures is None:
+        raise BadInput(
+            f"{photos.space.name!r} has learned no pictures to draw.",
+            hint="eigenfaces, nmf and kmeans-patches do: `lookalike index FOLDER --embedder eigenfaces`.",
+        )
+    drawn = pictures()
+    save_tiles(drawn, target)
+    say.message(f"{len(drawn)} pictures in {target}.")
     return 0

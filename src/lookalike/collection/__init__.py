@@ -2,10 +2,11 @@
 
 from .facade import Collection
 from .ingest import Options
+from .learning import learn
 from .locate import default_path
 from .opening import open
 from .queries import parse
 from .reports import AddReport, Estimate
 from .results import Results
 
-__all__ = ["AddReport", "Collection", "Estimate", "Options", "Results", "default_path", "open", "parse"]
+__all__ = ["AddReport", "Collection", "Estimate", "Options", "Results", "default_path", "learn", "open", "parse"]

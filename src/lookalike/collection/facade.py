@@ -18,6 +18,7 @@ from . import confidence
 from .estimate import estimate
 from .in_memory import AnyImage, items_of
 from .ingest import Ingest, Options
+from .learning import recalled
 from .near_pairs import NearPairs, near_pairs
 from .pipeline import Pipeline
 from .queries import Searchable, understand
@@ -96,7 +97,7 @@ class Collection:
                     "image cannot be compared with them.",
                     hint="Search by id:..., or open the collection with the embedder that made them.",
                 )
-            made = create(spec, device=self.device)
+            made = recalled(self.store, create(spec, device=self.device))
             if made.fingerprint != self.space.fingerprint:
                 raise OtherEmbedder(
                     f"the embedder {spec!r} has changed since {self.path} was made: it was "
@@ -263,10 +264,10 @@ class Collection:
             k: how many hits, > 0.
             min_relevance: leave out hits whose probability of being relevant is below it; in [0, 1], and only where
                 the collection is calibrated.
-
             not_same: more like the query, not the same: without the query itself, files of the same bytes,
                 near-copies (a cosine or share of equal bits of at least 0.85) and, with ``group_by``, its own group.
             group_by: a metadata column; one result, the best, of all images that share its value.
+
         Returns:
             The hits, best first, with their ``relevance`` where the collection is calibrated; ``note`` says so in
             words when there is none, or none that stands out.

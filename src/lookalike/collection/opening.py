@@ -10,6 +10,7 @@ from ..errors import BadInput, NoCollection, OtherEmbedder
 from ..protocols import Embedder
 from ..store.sqlite import SqliteStore
 from .facade import Collection
+from .learning import keep, recalled, taught
 from .locate import default_path
 
 __all__ = ["open"]
@@ -48,7 +49,7 @@ def open(
     made, name, spec = _embedder(embedder, device)
     if not folder.exists():
         # A misspelt name or a missing model must not leave an empty collection behind.
-        made = made or create(spec or resolve("builtin"), device=device)
+        made = taught(made or create(spec or resolve("builtin"), device=device))
     store = SqliteStore.open(folder, create=create_missing)
     try:
         if not create_missing and not store.setting("space"):
@@ -81,7 +82,7 @@ def _choose_space(
         return current, None
     if not made and spec and spec == store.setting(f"embedder:{current}"):
         return current, None  # the same name: whether its weights are the same is checked when it is loaded
-    made = made or create(spec or resolve("builtin"), device=device)
+    made = recalled(store, made or create(spec or resolve("builtin"), device=device))
     space = made.space
     same = next((known for known in store.spaces().values() if known.fingerprint == space.fingerprint), None)
     if same is not None:
@@ -102,6 +103,7 @@ def _choose_space(
         )
     with store.writing():
         store.add_space(space)
+        keep(store, made)
         store.set_setting(f"embedder:{space.name}", spec or str(getattr(made, "spec", "")))
         if not current:
             store.set_setting("space", space.name)

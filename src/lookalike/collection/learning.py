@@ -1,0 +1,137 @@
+"""Embedders that learn from the collection's own images: teaching them, and keeping what they learned."""
+
+from __future__ import annotations
+
+import base64
+import os
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..embed import create, resolve
+from ..errors import BadInput, ImageError, NoCollection
+from ..images import FetchLimits, Item, scan
+from ..images.decode import decode
+from ..protocols import Embedder, Learns, Store
+from ..store.sqlite import SqliteStore
+from ..types import Image
+from .locate import default_path
+
+__all__ = ["MOST", "keep", "learn", "recalled", "taught"]
+
+MOST = 2000  # images that teach
+Source = str | os.PathLike[str]
+
+
+def learn(
+    embedder: str,
+    source: Source | Sequence[Source],
+    *,
+    collection: str | os.PathLike[str] | None = None,
+    exclude: Sequence[str] = (),
+    include_hidden: bool = False,
+    limits: FetchLimits | None = None,
+    max_megapixels: float = 200.0,
+    most: int = MOST,
+    seed: int = 0,
+) -> str | Embedder:
+    """Teach an embedder that learns from images, by a random sample of them; give it to ``open``.
+
+    Args:
+        embedder: a name. One that need not learn, or that has taught itself to the collection before, comes back as is.
+        source: as for ``Collection.add``.
+        collection: where the vectors will go; as for ``open``.
+        exclude, include_hidden, limits, max_megapixels: as for ``Collection.add``.
+        most: images that teach at most.
+        seed: of the sample and of the learning.
+
+    Raises:
+        BadInput: fewer than two usable images, or a list on standard input, which can be read only once.
+    """
+    name = resolve(embedder)
+    if ":" in name:
+        return embedder
+    made = create(name)
+    if not isinstance(made, Learns) or made.fitted or _has_learned(collection, made.space.name):
+        return embedder
+    sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    if "stdin:" in sources:
+        raise BadInput(
+            f"{embedder!r} learns from the images before it embeds them, and a list on standard input is read once.",
+            hint="Write the list to a file and name it.",
+        )
+    chooser = random.Random(seed)
+    sample: list[Item] = []
+    seen = 0
+    for each in sources:
+        text = os.path.expanduser(os.fspath(each))
+        entries = scan(text, exclude=exclude, include_hidden=include_hidden, limits=limits or FetchLimits())
+        for entry in entries:
+            if isinstance(entry, Item):
+                seen += 1  # reservoir sampling, as in ``estimate``
+                if len(sample) < most:
+                    sample.append(entry)
+                elif (place := chooser.randrange(seen)) < most:
+                    sample[place] = entry
+    return made.fit(list(_small(sample, made.input_size, max_megapixels)), seed)
+
+
+def recalled(store: Store, made: Embedder) -> Embedder:
+    """Return the embedder as the collection knows it: with what it learned there, if it is one that learns.
+
+    Raises:
+        BadInput: it has learned nothing yet.
+    """
+    if not isinstance(made, Learns) or made.fitted:
+        return made
+    text = store.setting(_key(made.space.name))
+    return made.from_state(base64.b64decode(text)) if text else taught(made)
+
+
+def taught(made: Embedder) -> Embedder:
+    """Return an embedder that can embed; raise BadInput for one that must learn first."""
+    if isinstance(made, Learns) and not made.fitted:
+        name = made.space.name
+        raise BadInput(
+            f"{name!r} learns from images before it can embed, and has not seen any.",
+            hint=f"Make the collection with `lookalike index FOLDER --embedder {name}`, or in Python with "
+            f"open(..., embedder=learn({name!r}, folder)).",
+        )
+    return made
+
+
+def keep(store: Store, made: Embedder) -> None:
+    """Store what an embedder has learned; the caller holds the writer's lock."""
+    if isinstance(made, Learns):
+        store.set_setting(_key(made.space.name), base64.b64encode(made.state()).decode("ascii"))
+
+
+def _key(space: str) -> str:
+    return f"learned:{space}"
+
+
+def _has_learned(collection: str | os.PathLike[str] | None, space: str) -> bool:
+    folder = default_path() if collection is None else Path(collection).expanduser()
+    if not folder.exists():
+        return False
+    try:
+        with SqliteStore.open(folder) as store:
+            return bool(store.setting(_key(space)))
+    except NoCollection:
+        return False
+
+
+def _small(sample: Sequence[Item], side: int, max_megapixels: float) -> Iterator[Image]:
+    """Yield the pictures that can be read, shrunk: thousands of them are held at a time."""
+    from PIL import Image as Pillow
+
+    for item in sample:
+        try:
+            pixels = decode(item.read(), input_size=side, max_megapixels=max_megapixels).pixels
+        except ImageError:
+            continue
+        height, width = pixels.shape[:2]
+        size = (min(width, 2 * side), min(height, 2 * side))
+        yield np.asarray(Pillow.fromarray(pixels).resize(size, Pillow.Resampling.BOX))
