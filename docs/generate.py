@@ -18,7 +18,7 @@ import click
 
 from lookalike import errors
 from lookalike.cli.app import app
-from lookalike.embed import ALIASES, EMBEDDERS
+from lookalike.embed import ALIASES, EMBEDDERS, RECOMMENDED
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks" / "results"
@@ -94,13 +94,42 @@ def embedders_page() -> str:
     for name in EMBEDDERS.names():
         scheme = name.endswith(":")
         dim = "the model's" if scheme else str(EMBEDDERS.create(name).space.dim)
-        shown = f"`{name}{'PATH' if scheme else ''}`" + (f" (`{names[name]}`)" if name in names else "")
+        rest = "ORG/NAME" if name == "hf:" else "PATH" if scheme else ""
+        shown = f"`{name}{rest}`" + (f" (`{names[name]}`)" if name in names else "")
         lines.append(f"| {shown} | {dim} | {_first_line(EMBEDDERS._factory(name))} |")
     text = (
         "What turns an image into a vector: `lookalike index FOLDER --embedder NAME`. A collection remembers the "
         "versioned name, and finds the same weights and preprocessing by it for ever."
     )
-    return "\n\n".join(["# Embedders", text, "\n".join(lines), "## Quality", quality_table()])
+    return "\n\n".join(["# Embedders", text, "\n".join(lines), *hub_section(), "## Quality", quality_table()])
+
+
+def hub_section() -> list[str]:
+    """Return what is said of models by name."""
+    lines = [
+        "| name | from | components | MB | words | licence of the weights | good for |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, model in RECOMMENDED.items():
+        words = "yes" if model.words else "no"
+        lines.append(
+            f"| `{name}` | `{model.spec}` | {model.dim} | {model.megabytes} | {words} | {model.licence} | {model.use} |"
+        )
+    return [
+        "## Models by name",
+        "`hf:ORG/NAME` opens a repository of the hub that has ONNX files (`pip install 'lookalike[hub]'`; no torch). It "
+        "is downloaded once and then taken from the cache, without asking the network. `hf:ORG/NAME@REVISION` names a "
+        "branch, tag or commit, `hf:ORG/NAME?variant=quantized` the smaller file `model_quantized.onnx`. `$HF_ENDPOINT` "
+        "and `$HF_HOME` are honoured; `$LOOKALIKE_CACHE` is a cache of its own. A folder copied from there opens as "
+        "`onnx:FOLDER`.",
+        "Some have short names. `--embedder auto` takes the first of them that is in the cache and fits into memory, else "
+        "`builtin`; in a collection that has vectors already, it takes what made them. The figures are those of the "
+        "models' own pages: they were **not verified here** by running the published weights. The order is not measured "
+        "either; try them on your own pictures with `lookalike evaluate`.",
+        "\n".join(lines),
+        "A model with a text tower (CLIP, SigLIP, MobileCLIP) also finds pictures by words: "
+        "`lookalike search \"a red car\"`, and `lookalike search cat.jpg + \"at night\" - \"cartoon\"`.",
+    ]
 
 
 def _first_line(thing: object) -> str:
