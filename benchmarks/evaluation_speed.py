@@ -6,8 +6,8 @@ read. Beside it, pytorch-metric-learning's AccuracyCalculator and open-metric-le
 calc_retrieval_metrics (what its RetrievalResults and calc_retrieval_metrics_rr run) at the largest size that each ends
 within two minutes and 24 GB; their values must equal ours to 1e-6. Then the intervals of 20 metrics over 100k queries.
 
-Every measurement is a process of its own, so that its peak memory is its own. The peers come with the extra `peers`,
-and `pip install --no-deps open-metric-learning omegaconf gdown` (its own requirements hold numpy below 2).
+Every measurement is a process of its own, so that its peak memory is its own. The peers come with the extra `peers`
+and `pip install --no-deps open-metric-learning` (its own requirements hold numpy below 2).
 """
 
 from __future__ import annotations
