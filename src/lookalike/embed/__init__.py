@@ -44,6 +44,7 @@ EMBEDDERS: Registry[Embedder] = Registry(
         "whash": "lookalike.embed.handcrafted.whash:whash",
         "hf:": "lookalike.embed.neural.hub:open_hub",
         "onnx:": "lookalike.embed.neural.onnx:open_onnx",
+        "subject:": "lookalike.embed.subject:open_subject",
         "tflite:": "lookalike.embed.neural.tflite:open_tflite",
     },
     extras={"hf:": "hub", "tflite:": "tflite"},
@@ -53,7 +54,7 @@ ALIASES = {"builtin": "builtin-1"}
 
 DEVICES = ("auto", "cpu", "cuda", "coreml")
 
-_TAKES_DEVICE = frozenset({"hf:", "onnx:"})
+_TAKES_DEVICE = frozenset({"hf:", "onnx:", "subject:"})
 
 
 def resolve(name: str) -> str:

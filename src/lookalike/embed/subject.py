@@ -1,0 +1,145 @@
+"""Embeds the subject of a picture instead of the whole: a detector in front of any embedder.
+
+``subject:DETECTOR:EMBEDDER``, such as ``subject:saliency:builtin-1``; with ``+whole`` after the detector, the vector is
+that of the crop followed by that of the whole, so that a score is the mean of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..detect import create_detector
+from ..detect.box import crop
+from ..errors import BadInput
+from ..protocols import Detector, Embedder, Learns, Prepares
+from ..types import Image, Region, Vectors, VectorSpace
+
+__all__ = ["Subject", "open_subject", "split_spec"]
+
+WHOLE = "+whole"
+
+
+class Subject:
+    """Crops to the best region of a detector, then embeds; a picture without a subject is embedded whole.
+
+    Attributes:
+        spec: what ``create`` makes the same of again.
+        space: the embedder's, named after both; with ``whole`` of twice its dimension.
+        input_size: twice the embedder's: a subject is often half of its picture.
+
+    Args:
+        embedder: what makes a vector of the crop.
+        detector: what finds the subject.
+        whole: also embed the whole picture.
+
+    Raises:
+        BadInput: with ``whole``, an embedder of bits that do not fill its bytes.
+    """
+
+    def __init__(self, embedder: Embedder, detector: Detector, *, whole: bool = False) -> None:
+        self.embedder = embedder
+        self.detector = detector
+        self.whole = whole
+        inner = embedder.space
+        if whole and inner.kind == "bits" and inner.dim % 8:
+            raise BadInput(f"{inner.name!r} has {inner.dim} bits, which do not fill bytes: leave out {WHOLE!r}.")
+        both = WHOLE if whole else ""
+        self.spec = f"subject:{detector.spec}{both}:{getattr(embedder, 'spec', '')}"
+        self.fingerprint = f"subject/1/{detector.fingerprint}{both}/{inner.fingerprint}"
+        self.space = VectorSpace(
+            f"{inner.name}+{detector.name}{both}",
+            inner.dim * (2 if whole else 1),
+            self.fingerprint,
+            inner.kind,
+            inner.similarity,
+        )
+        self.input_size = 2 * embedder.input_size
+
+    def __repr__(self) -> str:
+        return f"Subject({self.embedder!r}, {self.detector.spec!r}, whole={self.whole})"
+
+    def region(self, image: Image) -> Region | None:
+        """Return the best region, or None where nothing stands out."""
+        return next(iter(self.detector.detect(image)), None)
+
+    def prepare(self, image: Image) -> npt.NDArray[Any]:
+        """Return the views of one image, (1,) or (2,) objects: the crop, and the whole where it is asked for."""
+        return self._views(image, self.region(image))
+
+    def embed_prepared(self, prepared: Sequence[npt.NDArray[Any]]) -> Vectors:
+        """Return (B, D) of prepared images; halves of one vector have equal shares."""
+        if not prepared:
+            return np.zeros((0, self.space.width), self.space.dtype)
+        views = [view for each in prepared for view in each]
+        inner = self.embedder
+        rows = inner.embed_prepared(views) if isinstance(inner, Prepares) else inner.embed(views)
+        if not self.whole:
+            return rows
+        joined = rows.reshape(len(prepared), -1)
+        return joined if self.space.kind == "bits" else joined / np.sqrt(joined.dtype.type(2))
+
+    def embed(self, images: Sequence[Image]) -> Vectors:
+        """Return (B, D), the vectors of the subjects."""
+        return self.embed_prepared([self.prepare(image) for image in images])
+
+    def embed_at(self, image: Image, region: Region) -> Vectors:
+        """Return (1, D) with the region given in place of the detector's."""
+        return self.embed_prepared([self._views(image, region)])
+
+    def _views(self, image: Image, region: Region | None) -> npt.NDArray[Any]:
+        cut = image if region is None else crop(image, region)
+        pictures = [cut, image] if self.whole else [cut]
+        views = np.empty(len(pictures), object)
+        for place, picture in enumerate(pictures):
+            views[place] = self.embedder.prepare(picture) if isinstance(self.embedder, Prepares) else picture
+        return views
+
+
+def split_spec(rest: str) -> tuple[str, bool, str]:
+    """Return the detector, whether the whole is wanted too, and the embedder that ``DETECTOR[+whole]:EMBEDDER`` names.
+
+    A detector's path may hold colons: it ends at ``.onnx``.
+
+    Raises:
+        BadInput: a part is missing.
+    """
+    whole = False
+    if rest.startswith("onnx:"):
+        path, found, name = rest.partition(".onnx")
+        detector = path + found
+        whole, name = name.startswith(WHOLE), name.removeprefix(WHOLE)
+        name = name[1:] if found and name.startswith(":") else ""
+    else:
+        detector, _, name = rest.partition(":")
+        whole, detector = detector.endswith(WHOLE), detector.removesuffix(WHOLE)
+    if not detector or not name:
+        raise BadInput(
+            f"'subject:{rest}' does not name a detector and an embedder.",
+            hint="Write subject:DETECTOR:EMBEDDER, such as subject:saliency:builtin.",
+        )
+    return detector, whole, name
+
+
+def open_subject(rest: str, *, device: str = "auto") -> Subject:
+    """Return the embedder of the subject that ``subject:`` + ``rest`` names.
+
+    Raises:
+        BadInput: the specification is not complete, or names an embedder that must learn first or another ``subject:``.
+    """
+    from . import create
+
+    detector, whole, name = split_spec(rest)
+    if name.startswith("subject:"):
+        raise BadInput("a subject of a subject makes no sense.", hint="Name one detector and one embedder.")
+    found = create_detector(detector)
+    embedder = create(name, device=device)
+    if isinstance(embedder, Learns):
+        raise BadInput(
+            f"{name!r} learns from a collection first, which is not possible behind a detector.",
+            hint="Use an embedder that is complete, such as builtin.",
+        )
+    return Subject(embedder, found, whole=whole)
