@@ -17,7 +17,9 @@ from lookalike.images import FetchLimits, Item, fetch, read_source, scan
 
 PICTURE = bytes(range(256)) * 300
 TEN_GB = 10_000_000_000
-QUICK = FetchLimits(max_bytes=200_000, timeout_s=0.3, total_s=0.8, max_redirects=3)
+# What runs into a limit of time soon does; what should not has time even on a machine that is busy with other things.
+QUICK = FetchLimits(max_bytes=200_000, timeout_s=0.7, total_s=1.5, max_redirects=3)
+PATIENT = FetchLimits(max_bytes=200_000, timeout_s=30, total_s=60, max_redirects=3)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -170,12 +172,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.mark.parametrize("path", ["picture", "untyped", "chunked", "gzipped", "once"])
 def test_the_bytes_arrive(server: Server, path: str) -> None:
-    assert fetch(server.url + path, limits=QUICK) == PICTURE
+    assert fetch(server.url + path, limits=PATIENT) == PICTURE
     assert server.asked[0]["User-Agent"].startswith("lookalike/")
 
 
 def test_an_empty_answer_is_left_to_the_decoder(server: Server) -> None:
-    assert fetch(server.url + "empty", limits=QUICK) == b""
+    assert fetch(server.url + "empty", limits=PATIENT) == b""
 
 
 @pytest.mark.parametrize(
@@ -186,11 +188,11 @@ def test_an_empty_answer_is_left_to_the_decoder(server: Server) -> None:
         ("loop", r"redirects more than 3 times"),
         ("elsewhere", r"leads to 'file:.*/etc/passwd', which is no http"),
         ("nowhere", r"nowhere"),
-        ("silent", r"did not answer within 0\.3 s"),
+        ("silent", r"did not answer within 0\.7 s"),
         ("broken", r"cannot fetch .*(1000|incomplete|closed)"),
-        ("drip", r"took longer than 0\.8 s"),
-        ("drip_without_length", r"took longer than 0\.8 s"),
-        ("drip_headers", r"took longer than 0\.8 s"),
+        ("drip", r"took longer than 1\.5 s"),
+        ("drip_without_length", r"took longer than 1\.5 s"),
+        ("drip_headers", r"took longer than 1\.5 s"),
         ("garbage", r"cannot fetch"),
     ],
 )
@@ -199,13 +201,13 @@ def test_what_goes_wrong_is_said_with_the_address(server: Server, path: str, mes
     with pytest.raises(FetchFailed, match=message) as caught:
         fetch(server.url + path, limits=QUICK)
     assert server.url + path in str(caught.value)
-    assert time.monotonic() - begun < 3  # the server would keep us for 10 s
+    assert time.monotonic() - begun < 8  # the server would keep us for 10 s
 
 
 @pytest.mark.parametrize("path", ["huge", "endless", "bomb"])
 def test_ten_gigabytes_are_not_read(server: Server, path: str) -> None:
     with pytest.raises(ImageTooLarge, match=r"the limit of 200,000") as caught:
-        fetch(server.url + path, limits=QUICK)
+        fetch(server.url + path, limits=PATIENT)
     assert server.url + path in str(caught.value)
     if path == "huge":
         assert "10,000,000,000" in str(caught.value)
@@ -213,10 +215,10 @@ def test_ten_gigabytes_are_not_read(server: Server, path: str) -> None:
 
 
 def test_one_byte_over_the_limit(server: Server) -> None:
-    exactly = FetchLimits(max_bytes=len(PICTURE), timeout_s=1)
+    exactly = FetchLimits(max_bytes=len(PICTURE), timeout_s=30)
     assert fetch(server.url + "chunked", limits=exactly) == PICTURE
     with pytest.raises(ImageTooLarge):
-        fetch(server.url + "chunked", limits=FetchLimits(max_bytes=len(PICTURE) - 1, timeout_s=1))
+        fetch(server.url + "chunked", limits=FetchLimits(max_bytes=len(PICTURE) - 1, timeout_s=30))
 
 
 def test_nobody_listens() -> None:
@@ -244,11 +246,11 @@ def test_a_password_is_not_repeated(server: Server) -> None:
 
 def test_a_url_is_a_source(server: Server) -> None:
     url = server.url + "picture?x=1#y"
-    (item,) = scan(url, limits=QUICK)
+    (item,) = scan(url, limits=PATIENT)
     assert isinstance(item, Item)
     assert (item.id, item.root, item.source, item.stamp) == (url, "", url, None)
     assert server.asked == []  # nothing is fetched before it is read
-    assert item.read() == read_source(url, limits=QUICK) == PICTURE
+    assert item.read() == read_source(url, limits=PATIENT) == PICTURE
 
 
 def test_threads_fetch_side_by_side(server: Server) -> None:
@@ -256,7 +258,7 @@ def test_threads_fetch_side_by_side(server: Server) -> None:
 
     def work(path: str) -> None:
         try:
-            done.append(fetch(server.url + path, limits=QUICK))
+            done.append(fetch(server.url + path, limits=QUICK if path == "drip" else PATIENT))
         except ImageError as error:
             done.append(error)
 
@@ -268,7 +270,7 @@ def test_threads_fetch_side_by_side(server: Server) -> None:
         thread.join()
     assert sum(answer == PICTURE for answer in done) == 4
     assert sum(isinstance(answer, FetchFailed) for answer in done) == 4
-    assert time.monotonic() - begun < 3  # four drips one after the other would take longer
+    assert time.monotonic() - begun < 4 * QUICK.total_s  # four drips one after the other would take longer
 
 
 def test_limits_must_make_sense() -> None:
