@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from lookalike.detect import create_detector
 from lookalike.detect.box import crop
 from lookalike.embed import create
-from lookalike.embed.subject import Subject, split_spec
+from lookalike.embed.subject import Subject, split_spec, subject_spec
 from lookalike.errors import BadInput, UnknownName
 from lookalike.testing.embedder import check_embedder
 from lookalike.types import Image, Region
@@ -102,6 +102,11 @@ def test_the_same_thing_elsewhere_is_nearer_than_without() -> None:
 )
 def test_specifications(rest: str, expected: tuple[str, bool, str]) -> None:
     assert split_spec(rest) == expected
+
+
+def test_a_specification_that_is_kept_means_the_same_in_any_folder() -> None:
+    assert subject_spec("content+whole", "builtin") == "subject:content+whole:builtin-1"
+    assert subject_spec("onnx:d.onnx+whole", "lbp") == f"subject:onnx:{Path.cwd()}/d.onnx+whole:lbp"
 
 
 def test_specifications_that_cannot_be() -> None:

@@ -23,6 +23,12 @@ NAMED = 20  # skipped entries that are named on the terminal; --json names up to
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @collection_option
 @click.option("--embedder", metavar="NAME", help="What turns an image into a vector: builtin, hog, onnx:PATH, ...")
+@click.option(
+    "--subject",
+    metavar="NAME",
+    help="Embed what stands out instead of the whole image: saliency, content (on a plain ground) or onnx:PATH of a "
+    "detector; with +whole behind the name, both.",
+)
 @click.option("--add-space", is_flag=True, help="Let the collection hold this embedder's vectors beside the others'.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files and folders so named; repeatable.")
 @click.option("--hidden", is_flag=True, help="Also take files and folders whose name begins with a dot.")
@@ -40,6 +46,7 @@ def command(
     sources: tuple[str, ...],
     collection: str | None,
     embedder: str | None,
+    subject: str | None,
     add_space: bool,
     exclude: tuple[str, ...],
     hidden: bool,
@@ -65,6 +72,10 @@ def command(
 
     options = Options(batch_size=batch_size, max_megapixels=max_megapixels, workers=workers)
     limits = FetchLimits(max_bytes=max_bytes)
+    if subject:
+        from ..embed.subject import subject_spec
+
+        embedder = subject_spec(subject, embedder or "builtin")
     # A misspelt source must not leave an empty collection behind.
     for source in sources:
         scan(os.path.expanduser(source))

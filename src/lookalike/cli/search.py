@@ -39,6 +39,12 @@ __all__ = ["command"]
     metavar="COLUMN",
     help="One result, the best, of all images that share a value of this metadata column: several views of one object.",
 )
+@click.option(
+    "--box", metavar="X0,Y0,X1,Y1", help="Search by this part of the query's image: pixels, or fractions up to 1."
+)
+@click.option(
+    "--subject", metavar="NAME", help="Search by what stands out in the query's image: saliency, content or onnx:PATH."
+)
 @click.option("--paths", is_flag=True, help="Print only the results' paths, one a line, for pipes.")
 @click.option("--null", is_flag=True, help="With --paths: end each with NUL instead of a newline.")
 @click.option(
@@ -55,6 +61,8 @@ def command(
     min_relevance: float | None,
     not_same: bool,
     group_by: str | None,
+    box: str | None,
+    subject: str | None,
     paths: bool,
     null: bool,
     picture: str | None,
@@ -76,6 +84,8 @@ def command(
     if null and not paths:
         raise click.UsageError("--null goes with --paths.")
     with open_collection(collection, device=device) as photos:
+        if box or subject:
+            understood = _cut(photos, understood, box, subject)
         results = photos.search(understood, k, min_relevance=min_relevance, not_same=not_same, group_by=group_by)
         if picture:
             from .picture import draw_search
@@ -91,6 +101,17 @@ def command(
         if results.note and not as_json:
             say.message(results.note)
     return 0
+
+
+def _cut(photos: Any, query: Any, box: str | None, subject: str | None) -> Any:
+    """Return the query with its picture cut to the box or the subject."""
+    from ..collection.cropping import cropped
+    from ..detect.box import parse_box
+
+    cut, notes = cropped(query, lambda: photos.embedder, box=parse_box(box) if box else None, subject=subject)
+    for note in notes:
+        say.message(note)
+    return cut
 
 
 def _with_stdin(query: Any) -> Any:

@@ -7,6 +7,7 @@ that of the crop followed by that of the whole, so that a score is the mean of b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..errors import BadInput
 from ..protocols import Detector, Embedder, Learns, Prepares
 from ..types import Image, Region, Vectors, VectorSpace
 
-__all__ = ["Subject", "open_subject", "split_spec"]
+__all__ = ["Subject", "open_subject", "split_spec", "subject_spec"]
 
 WHOLE = "+whole"
 
@@ -97,6 +98,20 @@ class Subject:
         for place, picture in enumerate(pictures):
             views[place] = self.embedder.prepare(picture) if isinstance(self.embedder, Prepares) else picture
         return views
+
+
+def subject_spec(detector: str, embedder: str) -> str:
+    """Return the specification of an embedder behind a detector, which means the same in any folder, for ever.
+
+    Args:
+        detector: a name or ``onnx:PATH``; ``+whole`` behind it.
+        embedder: a name or specification; an alias becomes the versioned name.
+    """
+    from . import resolve
+
+    if detector.startswith("onnx:"):
+        detector = f"onnx:{Path(detector.removeprefix('onnx:')).expanduser().absolute()}"
+    return f"subject:{detector}:{resolve(embedder)}"
 
 
 def split_spec(rest: str) -> tuple[str, bool, str]:
