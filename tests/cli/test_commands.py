@@ -128,7 +128,6 @@ def test_a_list_of_paths_on_standard_input(tmp_path: Path) -> None:
     [
         (["search", "nothing.jpg"], "no_such_file", "no such file: 'nothing.jpg'"),
         (["search", "photos"], "bad_query", "is a folder"),
-        (["search", "some words"], "bad_query", "does not understand words"),
         (["search", "photos/picture-0001.png", "--truth", "x.csv"], "usage", "--picture"),
         (["search", "id:picture-0001.png", "--collection", "none"], "no_collection", "no collection at none"),
         (["search", "id:picture-0001.png", "-k", "0"], "usage", "0 is not in the range"),

@@ -1,4 +1,4 @@
-"""``search --not-same`` and ``--group-by``, as a script uses them."""
+"""``search --not-same``, ``--group-by`` and by words, as a script uses them."""
 
 from __future__ import annotations
 
@@ -42,3 +42,15 @@ def test_a_column_that_is_not_there(run: Run, catalogue: Path) -> None:
     done = run("search", "photos/kind1-view0.png", "--group-by", "artikle", "--json")
     assert done.code == 2
     assert done.json["error"]["hint"] == "Did you mean 'article'?"
+
+
+def test_words_are_looked_up_in_names_and_metadata(run: Run, catalogue: Path) -> None:
+    done = run("search", "kind2", "+", "view1", "-k", "3", "--json")
+    (best, *others) = done.json["hits"]
+    assert (best["source"], best["found_by"]) == (str(catalogue / "kind2-view1.png"), "text")
+    assert all("kind2" in hit["id"] or "view1" in hit["id"] for hit in others)
+    mixed = run("search", "photos/kind1-view0.png", "+", "kind2", "--json").json["hits"]
+    assert {hit["found_by"] for hit in mixed} == {"both", "vector"}
+    spoken = run("search", "zebra")
+    assert (spoken.code, spoken.out) == (0, "")
+    assert "No id, file name or metadata has these words" in spoken.err

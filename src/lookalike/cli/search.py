@@ -75,6 +75,10 @@ def command(
 
     QUERY is an image file, a URL, id:ID, or stdin: for the bytes of one image. Several of them are searched for
     together (their mean); `+` and `-` between them and a weight in front (2:cat.jpg) say how much of each.
+
+    Other words are text. A model of image and text compares them with the pictures; without one they are looked up in
+    ids, file names and metadata, and with pictures beside them the two rankings are fused (`found_by` in --json says
+    which found a result).
     """
     from ..collection import parse
 

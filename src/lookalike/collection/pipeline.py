@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BadInput, BadQuery, BadShape
+from ..errors import BadInput, BadQuery, BadShape, OtherEmbedder
 from ..images import FetchLimits, read_source
 from ..images.decode import decode
 from ..images.http import fetch
@@ -23,6 +23,7 @@ from .grouping import Groups, groups_by
 from .queries import combine, vote
 from .results import Results
 from .sameness import same_as
+from .word_search import Ranking, with_words
 
 __all__ = ["Pipeline"]
 
@@ -95,23 +96,41 @@ class Pipeline:
         calibration = self._calibration(query, min_relevance)
         clock = _Clock()
         groups = None if group_by is None else clock.time("group", lambda: self.groups(group_by))
-        vector = self._combined(query, clock)
+        ranking = self._ranking(query, clock)
         same = None
         if not_same:
             same = same_as(query, self._store, self._space, self, lambda item: self._vector(item, clock), groups)
-
-        def ranking(depth: int) -> tuple[Rows, npt.NDArray[np.floating]]:
-            pairs = self.search(vector, depth)
-            there = pairs.rows[0] >= 0
-            return pairs.rows[0][there], pairs.scores[0][there]
-
-        chosen = clock.time("search", lambda: choose(ranking, k, same=same, groups=groups))
-        found = clock.time("fetch", lambda: self._hits(chosen, calibration, groups))
+        chosen = clock.time("search", lambda: choose(ranking.first, k, same=same, groups=groups))
+        found = clock.time("fetch", lambda: self._hits(chosen, ranking, calibration, groups))
+        note = self._note(chosen, found, ranking)
         if min_relevance is None:
-            return Results(query, found, clock.spent(), self._note(chosen, found))
+            return Results(query, found, clock.spent(), note)
         hits = tuple(hit for hit in found if hit.relevance is not None and hit.relevance >= min_relevance)
-        note = _none_relevant(found[0], min_relevance) if found and not hits else self._note(chosen, found)
+        note = _none_relevant(found[0], min_relevance) if found and not hits else note
         return Results(query, hits, clock.spent(), note)
+
+    def _ranking(self, query: Query, clock: _Clock) -> Ranking:
+        def by_vector(query: Query) -> Ranking:
+            vector = self._combined(query, clock)
+
+            def first(depth: int) -> tuple[Rows, npt.NDArray[np.floating]]:
+                pairs = self.search(vector, depth)
+                there = pairs.rows[0] >= 0
+                return pairs.rows[0][there], pairs.scores[0][there]
+
+            return Ranking(first, lambda row: "vector", "vector")
+
+        if any(item.kind == "text" for item in query.items) and not self._understands_words():
+            return with_words(self._store, query, by_vector)
+        return by_vector(query)
+
+    def _understands_words(self) -> bool:
+        try:
+            return isinstance(self._embedder(), TextEmbedder)
+        except OtherEmbedder:
+            if self._store.setting(f"embedder:{self._space.name}"):
+                raise
+            return False  # vectors that came without their model
 
     def _calibration(self, query: Query, min_relevance: float | None) -> Calibration | None:
         found = read_calibration(self._store, self._space) if covers(query) else None
@@ -156,18 +175,14 @@ class Pipeline:
                 )
             return self._store.vectors(self._space.name, [record.row])
         embedder = self._embedder()
-        if item.kind == "text":
-            if not isinstance(embedder, TextEmbedder):
-                raise BadQuery(
-                    f"{item.value!r} is no existing file, and {self._space.name!r} does not understand words.",
-                    hint="Search by an image file, a URL or id:...; for words index with a model of image and text, "
-                    "such as --embedder clip-vit-base-patch32.",
-                )
+        if item.kind == "text" and isinstance(embedder, TextEmbedder):
             return clock.time("embed", lambda: embedder.embed_text([item.value]))
         pixels = clock.time("read", lambda: _pixels(item, embedder.input_size))
         return clock.time("embed", lambda: embedder.embed([pixels]))
 
-    def _hits(self, chosen: Chosen, calibration: Calibration | None, groups: Groups | None) -> tuple[Hit, ...]:
+    def _hits(
+        self, chosen: Chosen, ranking: Ranking, calibration: Calibration | None, groups: Groups | None
+    ) -> tuple[Hit, ...]:
         pairs = list(zip(chosen.rows.tolist(), chosen.scores.tolist(), strict=True))
         records = self._store.get_rows([row for row, _ in pairs])
         # A record that another process removed since the vectors were searched has no hit.
@@ -183,23 +198,35 @@ class Pipeline:
                 score,
                 record.metadata,
                 relevance,
-                group=None if groups is None else groups.shown(record.row),
+                ranking.found_by(record.row),
+                None if groups is None else groups.shown(record.row),
             )
             for rank, ((record, score), relevance) in enumerate(zip(found, known, strict=True), start=1)
         )
 
-    def _note(self, chosen: Chosen, hits: Sequence[Hit]) -> str:
+    def _note(self, chosen: Chosen, hits: Sequence[Hit], ranking: Ranking) -> str:
+        if ranking.by == "text":
+            return self._words_note(found=bool(hits))
         if not np.isfinite(chosen.best):
             return "The collection is empty: there is nothing to find yet."
         if not hits:
             return "Everything in the collection is the same as the query: there is nothing else to show."
         expected = self._store.setting(f"expected_best:{self._space.name}")
-        if expected and chosen.best < float(expected):
+        if expected and ranking.by == "vector" and chosen.best < float(expected):
             return (
                 f"Nothing stands out: the best score, {chosen.best:.3f}, is below what 95% of the collection's own "
                 f"images find among the others ({float(expected):.3f})."
             )
         return ""
+
+    def _words_note(self, *, found: bool) -> str:
+        compares = f"{self._space.name!r} compares pictures and does not understand words"
+        if found:
+            return f"Found by words of ids, file names and metadata: {compares}."
+        return (
+            f"No id, file name or metadata has these words, and {compares}; models of image and text do, such as "
+            "--embedder clip-vit-base-patch32."
+        )
 
 
 def _none_relevant(best: Hit, least: float) -> str:

@@ -9,6 +9,8 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Sequence
 
+from .words import create_words, put_words
+
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "migrate"]
 
 APPLICATION_ID = 0x6C6B616C  # "lkal" in the header of the file: what tells our databases from anybody else's
@@ -65,7 +67,19 @@ def _001_start(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_001_start,)
+def _002_words(db: sqlite3.Connection) -> None:
+    """A full-text index over ids, file names and metadata, so that words find images where no model reads them.
+
+    It holds its own copy of the texts: those are made of JSON and of bytes, which triggers cannot take apart. It is
+    changed in the transactions that change the records, so neither is ever ahead of the other.
+    """
+    create_words(db)
+    columns = ("row", "id", "source", "metadata")
+    found = db.execute(f"SELECT {', '.join(columns)} FROM records ORDER BY row")
+    put_words(db, (dict(zip(columns, values, strict=True)) for values in found))
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_001_start, _002_words)
 VERSION = len(MIGRATIONS)
 
 

@@ -25,6 +25,7 @@ from .lock import WriterLock
 from .opening import FILE, open_folder
 from .rows import COLUMNS, check_vectors, hash_bytes, record, values
 from .snapshot import VectorSnapshot
+from .words import find_words, forget_words, put_words
 
 __all__ = ["FILE", "SqliteStore", "open_sqlite"]
 
@@ -176,6 +177,7 @@ class SqliteStore:
                 column["root_id"] = roots[records[position].root]
                 column["indexed_ns"], column["seq"] = now, seq
             _write_records(db, [c for c in columns if c["id"] not in before], [c for c in columns if c["id"] in before])
+            put_words(db, columns)
             for name, given in vectors.items():
                 db.executemany(
                     f"INSERT OR REPLACE INTO vectors_{spaces[name][0]} VALUES (?, ?, ?)",
@@ -197,6 +199,7 @@ class SqliteStore:
         with self._changing() as (db, seq):
             for space_id, _ in _spaces(db).values():
                 _drop_vectors(db, space_id, wanted, seq)
+            forget_words(db, wanted)
             return sum(
                 db.execute(f"DELETE FROM records WHERE row IN ({_marks(part)})", part).rowcount
                 for part in _parts(wanted)
@@ -300,6 +303,20 @@ class SqliteStore:
                 "SELECT row FROM records WHERE content_hash = ? ORDER BY row", (hash_bytes(content_hash),)
             ).fetchall()
         return [row for (row,) in found]
+
+    def find_words(self, words: str, *, without: str = "", limit: int | None = None) -> list[tuple[int, float]]:
+        """Return (row, score) of the records whose id, file name or metadata has any of the words, best first.
+
+        Args:
+            words: any text; its words are looked for one by one.
+            without: records that have one of these words are left out.
+            limit: at most so many; None: all.
+
+        Returns:
+            Scores in (0, 1) by BM25, on a scale of their own; equal ones by lower row.
+        """
+        with self._connections.use() as db:
+            return find_words(db, words, without, limit)
 
     def count(self) -> int:
         """Return the number of records."""

@@ -138,6 +138,8 @@ def _check_paths(store: Store, space: VectorSpace) -> None:
     _expect({row for _, row in store.under("/a/b")} == {rows[0], rows[2]}, "under() goes by whole path components")
     _expect({row for _, row in store.under("/a/b/t.tar")} == {rows[2]}, "under() looks into archives")
     _expect(store.rebase("/a/b", "/new") == 2, "rebase() moves what lies below, by whole path components")
+    _expect({row for row, _ in store.find_words("NEAR!")} == {rows[1]}, "find_words() looks at ids")
+    _expect({row for row, _ in store.find_words("x", without="near")} == {rows[2]}, "and at names of files")
     moved = store.get(["odd%FF", "near", "m"])
     _expect(
         [r and (r.source, r.root) for r in moved]
