@@ -12,10 +12,12 @@ from PIL import Image as Pillow
 from lookalike.detect import create_detector
 from lookalike.detect.box import crop
 from lookalike.embed import create
-from lookalike.embed.subject import Subject, split_spec, subject_spec
+from lookalike.embed.subject import Subject, SubjectAndText, split_spec, subject_spec
+from lookalike.embed.unit import unit
 from lookalike.errors import BadInput, UnknownName
+from lookalike.protocols import TextEmbedder
 from lookalike.testing.embedder import check_embedder
-from lookalike.types import Image, Region
+from lookalike.types import Image, Region, Vectors, VectorSpace
 from pictures import picture
 
 
@@ -67,6 +69,34 @@ def test_a_persons_region_replaces_the_detectors() -> None:
     image, region = picture(1, side=90), Region(30, 40, 80, 85)
     found = Subject(inner, Corner()).embed_at(image, region)
     np.testing.assert_array_equal(found, inner.embed([crop(image, region)]))
+
+
+class Words:
+    """Pictures by their mean colour, and the names of three colours in the same space."""
+
+    space = VectorSpace("words", 3, "words")
+    fingerprint = "words"
+    input_size = 8
+
+    def embed(self, images: Sequence[Image]) -> Vectors:
+        return unit(np.array([image.mean(axis=(0, 1)) + 1 for image in images]), source="words")
+
+    def embed_text(self, texts: Sequence[str]) -> Vectors:
+        return np.eye(3, dtype=np.float32)[[("red", "green", "blue").index(text) for text in texts]]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_words_are_compared_with_the_subject(whole: bool) -> None:
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[:20, :20, 0] = 255  # the subject is red
+    image[20:, :, 1] = 255  # the rest is mostly green
+    made = SubjectAndText(Words(), Corner(), whole=whole)
+    (row,) = made.embed([image])
+    red, green = made.embed_text(["red", "green"])
+    crop_score, whole_score = (Words().embed([part])[0][0] for part in (image[:20, :20], image))
+    assert row @ red == pytest.approx((crop_score + whole_score) / 2 if whole else crop_score, abs=1e-6)
+    assert row @ red > row @ green
+    assert not isinstance(create("subject:content:lbp"), TextEmbedder)
 
 
 def test_the_stored_name_makes_the_same_again() -> None:

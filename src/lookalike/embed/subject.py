@@ -16,10 +16,10 @@ import numpy.typing as npt
 from ..detect import create_detector
 from ..detect.box import crop
 from ..errors import BadInput
-from ..protocols import Detector, Embedder, Learns, Prepares
+from ..protocols import Detector, Embedder, Learns, Prepares, TextEmbedder
 from ..types import Image, Region, Vectors, VectorSpace
 
-__all__ = ["Subject", "open_subject", "split_spec", "subject_spec"]
+__all__ = ["Subject", "SubjectAndText", "open_subject", "split_spec", "subject_spec"]
 
 WHOLE = "+whole"
 
@@ -100,6 +100,17 @@ class Subject:
         return views
 
 
+class SubjectAndText(Subject):
+    """The same in front of an embedder that also understands words, which are compared with the subjects."""
+
+    def embed_text(self, texts: Sequence[str]) -> Vectors:
+        """Return (B, D) of words; with ``whole``, they are compared with the crop and the whole alike."""
+        if not isinstance(self.embedder, TextEmbedder):
+            raise BadInput(f"{self.embedder.space.name!r} does not understand words.")
+        rows = self.embedder.embed_text(texts)
+        return np.hstack([rows, rows]) / np.sqrt(rows.dtype.type(2)) if self.whole else rows
+
+
 def subject_spec(detector: str, embedder: str) -> str:
     """Return the specification of an embedder behind a detector, which means the same in any folder, for ever.
 
@@ -157,4 +168,5 @@ def open_subject(rest: str, *, device: str = "auto") -> Subject:
             f"{name!r} learns from a collection first, which is not possible behind a detector.",
             hint="Use an embedder that is complete, such as builtin.",
         )
-    return Subject(embedder, found, whole=whole)
+    kind = SubjectAndText if isinstance(embedder, TextEmbedder) else Subject
+    return kind(embedder, found, whole=whole)
