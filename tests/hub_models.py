@@ -148,7 +148,10 @@ class Clip:
         self.table = weights(len(WORDS) + 3, WIDTH, seed=seed + 2)
         self.text_project = weights(WIDTH, DIM, seed=seed + 3)
 
-    def save(self, folder: Path, *, suffix: str = "", within: str = "onnx/", text_dim: int = DIM) -> None:
+    def save(
+        self, folder: Path, *, suffix: str = "", within: str = "onnx/", text_dim: int = DIM, joint: bool = False
+    ) -> None:
+        """Write the towers as two files, or ``joint`` in one."""
         write_json(folder / "config.json", {"model_type": "clip", "text_config": {"max_position_embeddings": 9}})
         write_json(
             folder / "preprocessor_config.json",
@@ -164,20 +167,19 @@ class Clip:
         )
         # the length stands in config.json only, and the token of padding is the end's
         write_words(folder, start="<|startoftext|>", end="<|endoftext|>", pad="<|endoftext|>", length=9, length_key="")
-        nodes = [
+        see = [
             *_embed_patches(),
             helper.make_node("ReduceMean", ["tokens"], ["pooled"], axes=[1], keepdims=0),
             helper.make_node("MatMul", ["pooled", "project"], ["image_embeds"]),
         ]
-        save_onnx(
-            folder / f"{within}vision_model{suffix}.onnx",
-            nodes,
-            {"pixel_values": PIXELS},
-            {"tokens": ["batch_size", 4, WIDTH], "image_embeds": ["batch_size", DIM]},
-            {"kernel": self.kernel, "project": self.project, "dims": np.array([0, WIDTH, -1], np.int64)},
-        )
-        # cumulative sums are causal; the first of the largest ids is the end
-        nodes = [
+        seen: dict[str, list[int | str]] = {"tokens": ["batch_size", 4, WIDTH], "image_embeds": ["batch_size", DIM]}
+        eye: dict[str, npt.NDArray[Any]] = {
+            "kernel": self.kernel,
+            "project": self.project,
+            "dims": np.array([0, WIDTH, -1], np.int64),
+        }
+        # cumulative sums are causal, so that what follows the first end token does not count
+        read = [
             helper.make_node("Gather", ["table", "input_ids"], ["words"]),
             helper.make_node("CumSum", ["words", "one"], ["sums"]),
             helper.make_node("Equal", ["input_ids", "end"], ["is_end"]),
@@ -189,21 +191,32 @@ class Clip:
             helper.make_node("Squeeze", ["picked", "one_1"], ["last"]),
             helper.make_node("MatMul", ["last", "text_project"], ["text_embeds"]),
         ]
-        save_onnx(
-            folder / f"{within}text_model{suffix}.onnx",
-            nodes,
-            {"input_ids": IDS},
-            {"words": ["batch_size", "sequence_length", WIDTH], "text_embeds": ["batch_size", text_dim]},
-            {
-                "table": self.table,
-                "text_project": self.text_project[:, :text_dim],
-                "one": np.array(1, np.int64),
-                "one_1": np.array([1], np.int64),
-                "minus": np.array([2], np.int64),
-                "wide": np.array([1, 1, WIDTH], np.int64),
-                "end": np.array(self.end, np.int64),
-            },
-        )
+        said: dict[str, list[int | str]] = {
+            "words": ["texts", "sequence_length", WIDTH],
+            "text_embeds": ["texts", text_dim],
+        }
+        tongue: dict[str, npt.NDArray[Any]] = {
+            "table": self.table,
+            "text_project": self.text_project[:, :text_dim],
+            "one": np.array(1, np.int64),
+            "one_1": np.array([1], np.int64),
+            "minus": np.array([2], np.int64),
+            "wide": np.array([1, 1, WIDTH], np.int64),
+            "end": np.array(self.end, np.int64),
+        }
+        ids: tuple[int, list[int | str]] = (TensorProto.INT64, ["texts", "sequence_length"])
+        if joint:
+            compare = [
+                helper.make_node("Transpose", ["text_embeds"], ["turned"], perm=[1, 0]),
+                helper.make_node("MatMul", ["image_embeds", "turned"], ["logits_per_image"]),
+            ]
+            inputs = {"input_ids": ids, "pixel_values": PIXELS, "attention_mask": ids}
+            outputs: dict[str, list[int | str]] = {"logits_per_image": ["batch_size", "texts"], **said, **seen}
+            path = folder / f"{within}model{suffix}.onnx"
+            save_onnx(path, [*see, *read, *compare], inputs, outputs, {**eye, **tongue})
+            return
+        save_onnx(folder / f"{within}vision_model{suffix}.onnx", see, {"pixel_values": PIXELS}, seen, eye)
+        save_onnx(folder / f"{within}text_model{suffix}.onnx", read, {"input_ids": ids}, said, tongue)
 
     @property
     def end(self) -> int:

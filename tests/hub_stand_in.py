@@ -22,7 +22,7 @@ class Hub:
         asked: method and path of every request, in order.
         truncate: names of files of which only half is sent, though their length is announced.
         corrupt: names of files whose first byte is sent wrong, though the right hash is announced.
-        answer: a status to give to every request in place of a file, such as 401.
+        answer, code: a status to give to every request in place of a file, such as 401, and the hub's name for it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -32,6 +32,7 @@ class Hub:
         self.truncate: set[str] = set()
         self.corrupt: set[str] = set()
         self.answer: int | None = None
+        self.code = ""
 
     def commit(self, repo: Path) -> str:
         """Return 40 hex digits that change with the repository's files."""
@@ -78,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = [unquote(part) for part in urlsplit(self.path).path.strip("/").split("/")]
         hub.asked.append(f"{self.command} {self.path}")
         if hub.answer is not None:
-            self._fail(hub.answer)
+            self._fail(hub.answer, hub.code)
         elif parts[:2] == ["api", "models"]:
             self._list(hub.root.joinpath(*parts[2:4]))
         elif "resolve" in parts:

@@ -15,7 +15,7 @@ from hub_models import HALF, SIDE, Clip, Dino, ResNet, Siglip, save_onnx, write_
 from hub_stand_in import Hub, serve_hub
 from lookalike.embed import RECOMMENDED, create, resolve
 from lookalike.embed.neural.hub import parse_hub_name
-from lookalike.errors import BadInput, ModelError, UnknownName
+from lookalike.errors import BadInput, LookalikeError, ModelError, UnknownName
 from lookalike.protocols import TextEmbedder
 from lookalike.testing.embedder import check_embedder
 from lookalike.types import Image
@@ -51,6 +51,17 @@ def test_clip_by_name_images_and_words(hub: Hub) -> None:
     equals(embedder.embed_text(TEXTS[1:2]), [model.text(TEXTS[1])])
     assert embedder.embed_text([]).shape == (0, 6)
     assert embedder.space.name.startswith("hf:org/clip@")
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_clip_in_one_file(hub: Hub, local: bool) -> None:
+    model = Clip()
+    model.save(hub.root / "org" / "clip", joint=True)
+    embedder = create(f"onnx:{hub.root / 'org' / 'clip'}" if local else "hf:org/clip")
+    images = [noise(1), noise(2)]
+    equals(embedder.embed(images), [model.image(image) for image in images])
+    assert isinstance(embedder, TextEmbedder)
+    equals(embedder.embed_text(TEXTS), [model.text(text) for text in TEXTS])
 
 
 def test_siglip_counts_padding_and_ignores_case(hub: Hub) -> None:
@@ -194,6 +205,19 @@ def test_refusals_of_the_hub(hub: Hub, status: int, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         create("hf:org/dino")
     assert len(hub.asked) <= 4  # each name once, without long retries
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (403, "GatedRepo", "given only to those who accept its licence.*hf auth login"),
+        (404, "RevisionNotFound", "has no revision 'main'"),
+    ],
+)
+def test_refusals_with_a_reason(hub: Hub, status: int, code: str, message: str) -> None:
+    hub.answer, hub.code = status, code
+    with pytest.raises(LookalikeError, match=message):
+        create("hf:org/dino")
 
 
 def test_a_download_that_breaks_off_and_the_next_try(hub: Hub) -> None:

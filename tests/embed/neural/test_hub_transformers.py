@@ -126,8 +126,8 @@ def save_two_towers(
     )
 
 
-def test_clip(hub: Hub) -> None:
-    torch.manual_seed(0)
+def clip() -> tuple[Any, Any, Any]:
+    """A model, its processor of pictures and its tokenizer, which has letters only."""
     tokens = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), "<|startoftext|>", "<|endoftext|>"]
     tokenizer = transformers.CLIPTokenizer(
         vocab={token: number for number, token in enumerate(tokens)}, merges=[], model_max_length=16
@@ -138,6 +138,12 @@ def test_clip(hub: Hub) -> None:
     )
     model = transformers.CLIPModel(config).eval()
     processor = transformers.CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size=SIZE)
+    return model, processor, tokenizer
+
+
+def test_clip(hub: Hub) -> None:
+    torch.manual_seed(0)
+    model, processor, tokenizer = clip()
     save_two_towers(hub.root / "org" / "clip", model, processor, tokenizer, 16, ("image_embeds", "text_embeds"))
     embedder = create("hf:org/clip")
     expected = tensor(model.get_image_features(pixel_values=prepared(processor)))
@@ -146,6 +152,46 @@ def test_clip(hub: Hub) -> None:
     words = tokenizer(TEXTS, padding=True, truncation=True, return_tensors="pt")
     expected = tensor(model.get_text_features(**words))
     assert cosines(embedder.embed_text(TEXTS), expected).min() >= 0.9999
+
+
+def test_clip_exported_in_one_piece(hub: Hub) -> None:
+    """As optimum exports it: pictures and texts in, both vectors and their products out."""
+    torch.manual_seed(6)
+    model, processor, tokenizer = clip()
+    folder = hub.root / "org" / "clip"
+    for part in (model.config, processor, tokenizer):
+        part.save_pretrained(folder)
+
+    class Exported(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: Any, pixel_values: Any, attention_mask: Any) -> Any:
+            out = self.model(input_ids=input_ids, pixel_values=pixel_values, attention_mask=attention_mask)
+            return out.logits_per_image, out.logits_per_text, out.text_embeds, out.image_embeds
+
+    (folder / "onnx").mkdir()
+    ids = torch.arange(3 * 16).reshape(3, 16)
+    texts, images = torch.export.Dim("texts"), torch.export.Dim("images")
+    length = torch.export.Dim("length", max=16)
+    torch.onnx.export(
+        Exported().eval(),
+        (ids, torch.zeros(2, 3, SIDE, SIDE), (ids % 16 < 9).to(torch.int64)),
+        str(folder / "onnx" / "model.onnx"),
+        input_names=["input_ids", "pixel_values", "attention_mask"],
+        output_names=["logits_per_image", "logits_per_text", "text_embeds", "image_embeds"],
+        dynamic_shapes=({0: texts, 1: length}, {0: images}, {0: texts, 1: length}),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    embedder = create("hf:org/clip")
+    expected = tensor(model.get_image_features(pixel_values=prepared(processor)))
+    assert cosines(embedder.embed(PICTURES), expected).min() >= 0.9999
+    assert isinstance(embedder, TextEmbedder)
+    words = tokenizer(TEXTS, padding=True, truncation=True, return_tensors="pt")
+    assert cosines(embedder.embed_text(TEXTS), tensor(model.get_text_features(**words))).min() >= 0.9999
 
 
 def test_siglip_2(hub: Hub) -> None:

@@ -64,9 +64,9 @@ def open_hub(name: str, *, device: str = "auto", threads: int | None = None) -> 
 
     The image model is ``onnx/vision_model.onnx`` or ``onnx/model.onnx`` (or either without the folder), prepared for
     as ``preprocessor_config.json`` says. Beside a ``vision_model.onnx`` words can be searched too, by
-    ``text_model.onnx`` and ``tokenizer.json``, fetched at the first text. The output taken is as for ``onnx:PATH``
-    (``image_embeds``, ``pooler_output``, the class token, the mean of a feature map); of a classifier, which gives
-    ``logits`` only, it is what the last layer reads.
+    ``text_model.onnx`` and ``tokenizer.json``, fetched at the first text; and by a ``model.onnx`` that has both towers.
+    The output taken is as for ``onnx:PATH`` (``image_embeds``, ``pooler_output``, the class token, the mean of a
+    feature map); of a classifier, which gives ``logits`` only, it is what the last layer reads.
 
     Needs the extra ``hub``. The endpoint is ``$HF_ENDPOINT``, the cache ``$LOOKALIKE_CACHE/models`` or the usual one
     of ``$HF_HOME``.
@@ -97,9 +97,10 @@ def open_hub(name: str, *, device: str = "auto", threads: int | None = None) -> 
     spec = str(HubName(wanted.repository, wanted.revision, wanted.variant))
     output, data = with_features(weights)
     session = open_session(weights, device=device, threads=threads, data=data)
-    preprocess = read_preprocess(config, weights, read_input(session, spec))
+    wanted_input = read_input(session, spec)
+    preprocess = read_preprocess(config, weights, wanted_input)
     label = f"hf:{wanted.repository}{suffix}"
-    if not weights.name.startswith("vision_model"):
+    if not weights.name.startswith("vision_model") and not wanted_input.fillers:
         return OnnxEmbedder(session, spec, label, digest(files), preprocess, output=output)
     return TwoTowers(
         session,
@@ -114,7 +115,7 @@ def open_hub(name: str, *, device: str = "auto", threads: int | None = None) -> 
 
 
 def _text_tower(repository: Repository, vision: Path) -> tuple[Path, Path]:
-    """Fetch the text model that belongs to an image model; return it and the folder of its tokenizer."""
+    """Fetch the text model of an image model, perhaps the same file; return it and the folder of its tokenizer."""
     folder = "onnx/" if vision.parent.name == "onnx" else ""
     name = f"{folder}{vision.name.replace('vision_model', 'text_model')}"
     weights = repository.file(name)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,18 +39,25 @@ _INPUT_TYPES: dict[str, type[np.generic]] = {
     "tensor(float16)": np.float16,
     "tensor(uint8)": np.uint8,
 }
+TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+
 _WANTED_OUTPUTS = ("image_embeds", "pooler_output", "image_features", "sentence_embedding", "embedding")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInput:
-    """The model's one input: (batch, height, width) are None where the graph leaves them open."""
+    """The model's input for the image: (batch, height, width) are None where the graph leaves them open.
+
+    ``fillers`` holds what a graph with both towers in it, CLIP as it is exported in one piece, reads for its texts: the
+    image's vector does not depend on them.
+    """
 
     name: str
     dtype: type[np.generic]
     layout: Literal["nchw", "nhwc"]
     batch: int | None
     size: tuple[int | None, int | None]
+    fillers: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
 class OnnxEmbedder:
@@ -131,7 +138,7 @@ class OnnxEmbedder:
         if self._input.layout == "nchw":
             feed = np.ascontiguousarray(feed.transpose(0, 3, 1, 2))
         try:
-            (output,) = self._session.run([self._output], {self._input.name: feed})
+            (output,) = self._session.run([self._output], {self._input.name: feed, **self._input.fillers})
         except Exception as failed:
             raise ModelError(f"{self.spec} failed on an input of shape {feed.shape}: {first_line(failed)}") from failed
         return self._pooled.rows(np.asarray(output), len(pixels))
@@ -176,7 +183,10 @@ def open_onnx(path: str, *, device: str = "auto", threads: int | None = None) ->
     parts = (session, spec, f"onnx:{name}", digest(weights), preprocess)
     words = model.beside_path("tokenizer.json")
     text = model.weights.with_name(model.weights.name.replace("vision_model", "text_model"))
-    if words is None or text == model.weights or not text.is_file() or pooling is not None:
+    both = bool(read_input(session, spec).fillers)
+    if both:
+        text = model.weights
+    if words is None or not text.is_file() or (text == model.weights and not both) or pooling is not None:
         return OnnxEmbedder(*parts, pooling=pooling)  # what is pooled here is not in the texts' space
     from .towers import TwoTowers
 
@@ -262,6 +272,9 @@ def read_input(session: Any, spec: str) -> ImageInput:
         ModelError: there is not one, or it is no image.
     """
     inputs = session.get_inputs()
+    fillers = _text_fillers(session)
+    if fillers:
+        inputs = [given for given in inputs if given.name not in fillers]
     if len(inputs) != 1:
         names = ", ".join(i.name for i in inputs) or "none"
         raise ModelError(
@@ -277,7 +290,22 @@ def read_input(session: Any, spec: str) -> ImageInput:
     fixed = [side if isinstance(side, int) and side > 0 else None for side in shape]
     layout: Literal["nchw", "nhwc"] = "nhwc" if shape[3] == 3 and shape[1] != 3 else "nchw"
     size = (fixed[1], fixed[2]) if layout == "nhwc" else (fixed[2], fixed[3])
-    return ImageInput(only.name, _INPUT_TYPES[only.type], layout, fixed[0], size)
+    return ImageInput(only.name, _INPUT_TYPES[only.type], layout, fixed[0], size, fillers)
+
+
+def _text_fillers(session: Any) -> dict[str, npt.NDArray[Any]]:
+    """Return a text of one token for a graph with both towers in it; empty for every other graph."""
+    if "image_embeds" not in [output.name for output in session.get_outputs()]:
+        return {}
+    texts = [given for given in session.get_inputs() if given.name in TEXT_INPUTS]
+    return {
+        given.name: np.ones([n if isinstance(n, int) else 1 for n in given.shape], text_dtype(given)) for given in texts
+    }
+
+
+def text_dtype(given: Any) -> type[np.generic]:
+    """Return the type of a text model's input."""
+    return np.int32 if given.type == "tensor(int32)" else np.int64
 
 
 def _choose_preprocess(model: ModelFile, wanted: ImageInput) -> Preprocess:

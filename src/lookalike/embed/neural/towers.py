@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ...errors import BadInput, ModelError
 from ...types import Vectors
 from ..unit import unit
-from .onnx import OnnxEmbedder, external_files, first_line, open_session
+from .onnx import TEXT_INPUTS, OnnxEmbedder, external_files, first_line, open_session, text_dtype
 from .tokens import Tokens, open_tokens
 
 __all__ = ["TwoTowers"]
 
+_GREY = np.full((1, 1, 3), 128, np.uint8)
 _WANTED_OUTPUTS = ("text_embeds", "pooler_output", "text_features", "sentence_embedding", "embedding")
-_KNOWN_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 
 
 class TwoTowers(OnnxEmbedder):
@@ -52,7 +53,7 @@ class TwoTowers(OnnxEmbedder):
             raise BadInput("an empty text has no vector.", hint="Give at least one word.")
         with self._loading:
             if self._text is None:
-                self._text = _TextTower(*self._towers(), device=self._device)
+                self._text = _TextTower(*self._towers(), image=self.prepare(_GREY), device=self._device)
         rows = self._text.embed(texts)
         if rows.shape[1] != self.space.dim:
             raise ModelError(
@@ -64,18 +65,25 @@ class TwoTowers(OnnxEmbedder):
 
 
 class _TextTower:
-    def __init__(self, weights: Path, folder: Path, *, device: str) -> None:
+    """A text model, or the text's side of a graph that has both; that one is shown a grey ``image`` beside the text."""
+
+    def __init__(self, weights: Path, folder: Path, *, image: npt.NDArray[np.uint8], device: str) -> None:
         external_files(weights)
         self.weights = weights
         self._session = open_session(weights, device=device)
         inputs = {given.name: given for given in self._session.get_inputs()}
-        unknown = [name for name in inputs if name not in _KNOWN_INPUTS]
+        pixels = inputs.pop("pixel_values", None)
+        self._filler: dict[str, Any] = {}
+        if pixels is not None:
+            kind = np.float16 if pixels.type == "tensor(float16)" else np.float32
+            self._filler["pixel_values"] = np.zeros((1, 3, *image.shape[:2]), kind)
+        unknown = [name for name in inputs if name not in TEXT_INPUTS]
         if unknown or "input_ids" not in inputs:
             raise ModelError(
                 f"{weights} is no text model that is known here: its inputs are {', '.join(inputs) or 'none'}.",
-                hint=f"input_ids is needed, and {', '.join(_KNOWN_INPUTS[1:])} may be there.",
+                hint=f"input_ids is needed, and {', '.join(TEXT_INPUTS[1:])} may be there.",
             )
-        self._inputs = {name: np.int32 if given.type == "tensor(int32)" else np.int64 for name, given in inputs.items()}
+        self._inputs = {name: text_dtype(given) for name, given in inputs.items()}
         length = inputs["input_ids"].shape[-1]
         self._tokens: Tokens = open_tokens(folder, length=length if isinstance(length, int) else None)
         names = [output.name for output in self._session.get_outputs()]
@@ -96,7 +104,7 @@ class _TextTower:
         }
         feed = {name: known[name].astype(kind) for name, kind in self._inputs.items()}
         try:
-            (rows,) = self._session.run([self._output], feed)
+            (rows,) = self._session.run([self._output], {**feed, **self._filler})
         except Exception as failed:  # ONNX Runtime's exceptions share no public base
             raise ModelError(f"{self.weights} failed on {len(texts)} texts: {first_line(failed)}") from failed
         rows = np.asarray(rows)
