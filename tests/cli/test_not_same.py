@@ -54,3 +54,21 @@ def test_words_are_looked_up_in_names_and_metadata(run: Run, catalogue: Path) ->
     spoken = run("search", "zebra")
     assert (spoken.code, spoken.out) == (0, "")
     assert "No id, file name or metadata has these words" in spoken.err
+
+
+def test_spaces_together(run: Run, catalogue: Path) -> None:
+    assert run("index", "list.csv", "--embedder", "color-layout", "--add-space").code == 0
+    alone = run("search", "photos/kind1-view0.png", "--json").json["hits"]
+    both = run("search", "photos/kind1-view0.png", "--spaces", "builtin-1,color-layout:2", "--json").json["hits"]
+    assert {hit["id"] for hit in both} == {hit["id"] for hit in alone}
+    assert [hit["score"] for hit in both] != [hit["score"] for hit in alone]
+    ranks = run("search", "photos/kind1-view0.png", "--spaces", "builtin-1,color-layout", "--fusion", "rrf", "--json")
+    assert ranks.json["hits"][0]["score"] == round(2 / 61, 6)
+    for words, said in (
+        (["--spaces", "nothing"], "no vector space 'nothing'"),
+        (["--spaces", "a:0"], "weights above 0"),
+        (["--fusion", "rrf"], "--fusion goes with --spaces"),
+    ):
+        done = run("search", "photos/kind1-view0.png", *words)
+        assert done.code == 2
+        assert said in done.err

@@ -45,6 +45,14 @@ __all__ = ["command"]
 @click.option(
     "--subject", metavar="NAME", help="Search by what stands out in the query's image: saliency, content or onnx:PATH."
 )
+@click.option(
+    "--spaces", metavar="A,B:W", help="Search these vector spaces of the collection together, each with its weight."
+)
+@click.option(
+    "--fusion",
+    type=click.Choice(["sum", "rrf"]),
+    help="With --spaces: by the weighted sum of their scores, or by reciprocal ranks. Default: sum.",
+)
 @click.option("--paths", is_flag=True, help="Print only the results' paths, one a line, for pipes.")
 @click.option("--null", is_flag=True, help="With --paths: end each with NUL instead of a newline.")
 @click.option(
@@ -61,6 +69,8 @@ def command(
     min_relevance: float | None,
     not_same: bool,
     group_by: str | None,
+    spaces: str | None,
+    fusion: str | None,
     box: str | None,
     subject: str | None,
     paths: bool,
@@ -81,16 +91,27 @@ def command(
     which found a result).
     """
     from ..collection import parse
+    from ..collection.ensemble import parse_spaces
 
     understood = _with_stdin(parse(query))
     if truth and not picture:
         raise click.UsageError("--truth marks the pictures of --picture FILE; for figures use `lookalike evaluate`.")
     if null and not paths:
         raise click.UsageError("--null goes with --paths.")
+    if fusion and not spaces:
+        raise click.UsageError("--fusion goes with --spaces.")
     with open_collection(collection, device=device) as photos:
         if box or subject:
             understood = _cut(photos, understood, box, subject)
-        results = photos.search(understood, k, min_relevance=min_relevance, not_same=not_same, group_by=group_by)
+        results = photos.search(
+            understood,
+            k,
+            min_relevance=min_relevance,
+            not_same=not_same,
+            group_by=group_by,
+            spaces=parse_spaces(spaces) if spaces else None,
+            fusion="rrf" if fusion == "rrf" else "sum",
+        )
         if picture:
             from .picture import draw_search
 

@@ -15,6 +15,7 @@ from ..images import FetchLimits, Item, Skipped, scan
 from ..protocols import Embedder, Searcher, Store
 from ..types import Metadata, Record, Rows, VectorSpace
 from . import confidence
+from .ensemble import Fusion, check_spaces
 from .estimate import estimate
 from .in_memory import AnyImage, items_of
 from .ingest import Ingest, Options
@@ -48,6 +49,7 @@ class Collection:
         self.device = device
         self._space = space
         self._embedder = embedder
+        self._others: dict[str, Collection] = {}
         self._pipeline = Pipeline(store, self.space, lambda: self.embedder)
 
     def __enter__(self) -> Collection:
@@ -255,6 +257,8 @@ class Collection:
         min_relevance: float | None = None,
         not_same: bool = False,
         group_by: str | None = None,
+        spaces: Mapping[str, float] | None = None,
+        fusion: Fusion = "sum",
     ) -> Results:
         """Return the k images most alike.
 
@@ -267,6 +271,8 @@ class Collection:
             not_same: more like the query, not the same: without the query itself, files of the same bytes,
                 near-copies (a cosine or share of equal bits of at least 0.85) and, with ``group_by``, its own group.
             group_by: a metadata column; one result, the best, of all images that share its value.
+            spaces: vector spaces that are searched together, name -> weight; None: the collection's own.
+            fusion: ``sum`` of their scores or ``rrf``, of their ranks; see ``lookalike.collection.ensemble``.
 
         Returns:
             The hits, best first, with their ``relevance`` where the collection is calibrated; ``note`` says so in
@@ -278,8 +284,28 @@ class Collection:
             ImageError: the query image is unusable.
         """
         return self._pipeline.run(
-            understand(what), k, min_relevance=min_relevance, not_same=not_same, group_by=group_by
+            understand(what),
+            k,
+            min_relevance=min_relevance,
+            not_same=not_same,
+            group_by=group_by,
+            together=[(self._in_space(name)._pipeline, weight) for name, weight in self._checked(spaces).items()],
+            fusion=fusion,
         )
+
+    def _checked(self, spaces: Mapping[str, float] | None) -> Mapping[str, float]:
+        if spaces is None:
+            return {}
+        check_spaces(spaces, list(self.store.spaces()))
+        return spaces
+
+    def _in_space(self, name: str) -> Collection:
+        """Return this collection as its search in another of its spaces sees it; its index is kept."""
+        if name == self._space:
+            return self
+        if name not in self._others:
+            self._others[name] = Collection(self.store, name, device=self.device)
+        return self._others[name]
 
     def near_pairs(self, threshold: float, *, rows: Rows | None = None, against: Rows | None = None) -> NearPairs:
         """Return the pairs of images that score at least ``threshold``: ``(rows_a, rows_b, scores)``, each pair once.

@@ -19,6 +19,7 @@ from ..protocols import Embedder, Index, Store, TextEmbedder
 from ..types import Candidates, Hit, Image, Query, QueryItem, Rows, Vectors, VectorSpace
 from .calibration import Calibration, covers, read_calibration
 from .choosing import Chosen, choose
+from .ensemble import Fusion, Member, fuse_spaces
 from .grouping import Groups, groups_by
 from .queries import combine, vote
 from .results import Results
@@ -77,6 +78,8 @@ class Pipeline:
         min_relevance: float | None = None,
         not_same: bool = False,
         group_by: str | None = None,
+        together: Sequence[tuple[Pipeline, float]] = (),
+        fusion: Fusion = "sum",
     ) -> Results:
         """Answer one query; hits have a relevance where the collection is calibrated.
 
@@ -86,6 +89,8 @@ class Pipeline:
             min_relevance: in [0, 1]; hits below it are left out.
             not_same: leave out the query itself, its near-copies and its group; see ``same_as``.
             group_by: a metadata column, of each value of which the best image is shown.
+            together: the spaces that are searched together, with their weights, instead of this one alone.
+            fusion: how their rankings become one; see ``fuse_spaces``.
 
         Raises:
             BadInput: k is not positive, ``min_relevance`` is no probability or asked of a search that has none, or an
@@ -93,13 +98,26 @@ class Pipeline:
         """
         if k <= 0:
             raise BadInput(f"k must be at least 1, got {k}.")
-        calibration = self._calibration(query, min_relevance)
+        if together and min_relevance is not None:
+            raise BadInput("a relevance is known for one space's scores, not for several fused.", hint="Search one.")
+        calibration = None if together else self._calibration(query, min_relevance)
         clock = _Clock()
         groups = None if group_by is None else clock.time("group", lambda: self.groups(group_by))
-        ranking = self._ranking(query, clock)
+        if together:
+            ranking = fuse_spaces([each.member(query, weight, clock) for each, weight in together], fusion)
+        else:
+            ranking = self._ranking(query, clock)
         same = None
         if not_same:
-            same = same_as(query, self._store, self._space, self, lambda item: self._vector(item, clock), groups)
+            same = same_as(
+                query,
+                self._store,
+                self._space,
+                self,
+                lambda item: self._vector(item, clock),
+                groups,
+                by_score=not together,
+            )
         chosen = clock.time("search", lambda: choose(ranking.first, k, same=same, groups=groups))
         found = clock.time("fetch", lambda: self._hits(chosen, ranking, calibration, groups))
         note = self._note(chosen, found, ranking)
@@ -108,6 +126,22 @@ class Pipeline:
         hits = tuple(hit for hit in found if hit.relevance is not None and hit.relevance >= min_relevance)
         note = _none_relevant(found[0], min_relevance) if found and not hits else note
         return Results(query, hits, clock.spent(), note)
+
+    def member(self, query: Query, weight: float, clock: _Clock) -> Member:
+        """Return this space's part in an ensemble."""
+        if any(item.kind == "text" for item in query.items) and not self._understands_words():
+            raise BadQuery(
+                f"{self._space.name!r} compares pictures and does not understand words.",
+                hint="Leave it out of the spaces that are searched together, or search by pictures.",
+            )
+        vector = self._combined(query, clock)
+
+        def found(depth: int, allowed: Rows | None = None) -> tuple[Rows, npt.NDArray[np.floating]]:
+            pairs = self.search(vector, depth, allowed=allowed)
+            there = pairs.rows[0] >= 0
+            return pairs.rows[0][there], pairs.scores[0][there]
+
+        return Member(weight, found, lambda rows: found(max(len(rows), 1), rows))
 
     def _ranking(self, query: Query, clock: _Clock) -> Ranking:
         def by_vector(query: Query) -> Ranking:

@@ -30,6 +30,8 @@ def same_as(
     searcher: Searcher,
     vector_of: Callable[[QueryItem], Vectors],
     groups: Groups | None = None,
+    *,
+    by_score: bool = True,
 ) -> Same:
     """Return what a search leaves out that is for more like the query, not for the same.
 
@@ -41,15 +43,16 @@ def same_as(
         store: the records.
         space: what is searched.
         searcher: the search by vectors.
-        vector_of: gives (1, D) of an item; called only where there are several.
+        vector_of: gives (1, D) of an item; called where the ranking's scores do not tell.
         groups: product groups; those of the query's own records are left out.
+        by_score: the ranking's scores are those of the space, so that they tell the near-copies of a single item.
     """
     pictures = [item for item in query.items if item.kind != "text" and item.weight > 0]
     own = np.unique(np.array([row for item in pictures for row in _own(item, store)], np.int64))
     if groups is not None and len(own):
         own = np.union1d(own, groups.rows[np.isin(groups.numbers, groups.of_rows(own))])
     least = near_score(space)
-    if len(query.items) == 1:
+    if by_score and len(query.items) == 1:
         return Same(own, least if pictures else np.inf)
     near = [_near(vector_of(item), searcher, least) for item in pictures]
     return Same(np.unique(np.concatenate([own, *near])))

@@ -1,0 +1,99 @@
+"""Several vector spaces of one collection, searched together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BadInput, UnknownName
+from ..types import Rows
+from .word_search import FUSED, Ranking
+
+__all__ = ["Fusion", "Member", "check_spaces", "fuse_spaces", "parse_spaces"]
+
+Fusion = Literal["sum", "rrf"]
+
+_K = 60  # of reciprocal-rank fusion, as in ``word_search``
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """One space's part in an ensemble.
+
+    Attributes:
+        weight: > 0.
+        first: gives the first n rows and scores of its own ranking, best first.
+        scores: gives, of int64 (B,) ascending rows, those that have a vector here, in any order, and their scores.
+    """
+
+    weight: float
+    first: Callable[[int], tuple[Rows, npt.NDArray[np.floating]]]
+    scores: Callable[[Rows], tuple[Rows, npt.NDArray[np.floating]]]
+
+
+def fuse_spaces(members: Sequence[Member], fusion: Fusion = "sum") -> Ranking:
+    """Rank the union of the first FUSED of each space; equal scores by lower row.
+
+    ``sum``: the sum of weight × score over the spaces, divided by the sum of weights. An image without a vector in a
+    space has the lowest score that a candidate has there. Scores of spaces are added as they are: only the weights say
+    how a unit of one compares with a unit of another. ``rrf``: the sum of weight / (60 + rank) over the spaces that
+    have the image among their first (Cormack, Clarke and Büttcher, SIGIR 2009), which needs no such comparison.
+    """
+    ranked = [member.first(FUSED)[0] for member in members]
+    rows: Rows = np.unique(np.concatenate(ranked)) if ranked else np.empty(0, np.int64)
+    total = np.zeros(len(rows))
+    for member, first in zip(members, ranked, strict=True):
+        if fusion == "rrf":
+            total[np.searchsorted(rows, first)] += member.weight / (_K + np.arange(1, len(first) + 1))
+            continue
+        having, scores = member.scores(rows)
+        own = np.full(len(rows), scores.min(initial=np.inf) if len(scores) else 0.0)
+        own[np.searchsorted(rows, having)] = scores
+        total += member.weight * own
+    if fusion == "sum":
+        total /= sum(member.weight for member in members)
+    order = np.lexsort((rows, -total))
+    rows, total = rows[order], total[order]
+    return Ranking(lambda depth: (rows[:depth], total[:depth]), lambda row: "vector", "both")
+
+
+def parse_spaces(text: str) -> dict[str, float]:
+    """Understand ``A,B:2``: names of vector spaces, each with its weight, 1 where none is given.
+
+    Raises:
+        BadInput: an empty name, one that comes twice, or a weight that is not positive.
+    """
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, colon, tail = part.strip().rpartition(":")
+        try:
+            weight = float(tail) if colon else 1.0
+        except ValueError:
+            name, weight = part.strip(), 1.0  # the colon is part of the name
+        else:
+            name = name if colon else part.strip()
+        if not name or name in found or not 0 < weight < np.inf:
+            raise BadInput(
+                f"{text!r} does not name vector spaces with weights above 0, each once.",
+                hint="Write NAME,NAME:WEIGHT; `lookalike info` lists the spaces.",
+            )
+        found[name] = weight
+    return found
+
+
+def check_spaces(wanted: Mapping[str, float], known: Sequence[str]) -> None:
+    """Refuse names that the collection does not have, and weights that are not above 0."""
+    if not wanted:
+        raise BadInput("an ensemble needs at least one vector space.", hint=f"Known: {', '.join(known)}.")
+    for name, weight in wanted.items():
+        if name not in known:
+            raise UnknownName(
+                f"the collection has no vector space {name!r}.",
+                hint=f"Known: {', '.join(known)}; add one with `lookalike index --embedder NAME --add-space`.",
+            )
+        if not 0 < weight < np.inf:
+            raise BadInput(f"the weight of the space {name!r} must be above 0 and finite, got {weight}.")
