@@ -34,7 +34,11 @@ SIDE = 400  # pixels that a tile may need
     "correlation: prefers what is bright).",
 )
 @click.option(
-    "--scales", default="0.5,2", show_default=True, metavar="LOW,HIGH", help="Sizes to look for, 1 being its own."
+    "--scales",
+    default="0.5,2",
+    show_default=True,
+    metavar="LOW,HIGH",
+    help="Sizes to look for, 1 being its own. A narrow range is surer: small templates match by chance.",
 )
 @click.option(
     "--rotations",

@@ -240,7 +240,7 @@ def _draw_box(picture: Pillow.Image, box: Region, scale: float, m: _Measures) ->
     pen = ImageDraw.Draw(picture)
     for grow, colour in ((m.frame, _WHITE), (0, _MARK)):
         corners = (x0 - grow, y0 - grow, max(x0, x1 - 1) + grow, max(y0, y1 - 1) + grow)
-        pen.rectangle(corners, outline=colour, width=2 * m.frame)
+        pen.rectangle(corners, outline=colour, width=m.frame)
 
 
 def _fitted(picture: Pillow.Image, side: int) -> Pillow.Image:

@@ -45,6 +45,10 @@ class Match:
 class Template:
     """What is looked for; thread-safe.
 
+    It finds copies: in another size and light, a little turned. A thing seen in perspective or half hidden is found
+    where it is, but its score is then no higher than what small templates reach by chance in other pictures, so a
+    narrow range of sizes ranks better than a wide one.
+
     Args:
         image: (H, W, 3) uint8; compared in grey.
         method: ``ccoeff`` (light and contrast do not matter), ``ccorr``, ``sqdiff`` or ``sqdiff-normed``.
