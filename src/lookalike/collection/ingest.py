@@ -21,9 +21,9 @@ import numpy as np
 from ..errors import ImageError, MissingExtra
 from ..images import Item, Skipped
 from ..images.decode import decode
+from ..index.blas import one_blas_thread
 from ..protocols import Embedder, Prepares, Store
 from ..types import Metadata, Record, Stamp, Vectors
-from .blas import one_blas_thread
 from .identity import identify
 from .reports import AddReport, OnProgress
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy.typing as npt
 from ..errors import BadInput, BadShape
 from ..protocols import Snapshot
 from ..types import Candidates, Rows, Segment, Vectors, VectorSpace
+from .blas import one_blas_thread
 from .scores import all_scores
 from .topk import Best
 
@@ -139,10 +142,13 @@ class Exact:
             views = step if ranking or len(queries) > 1 else step * _LONE_QUERY
             held = (_RANKING_BYTES // total) if ranking else (_SCORES_BYTES // (step + k))
             at_once = max(1, held // 4)
-            for start in range(0, len(queries), at_once):
+
+            def answer(start: int) -> None:
                 part = slice(start, start + at_once)
                 found = find(queries[part], k, self._blocks(step, views, only))
                 rows[part, : found[0].shape[1]], scores[part, : found[1].shape[1]] = found
+
+            _side_by_side(answer, range(0, len(queries), at_once))
         return Candidates(rows, scores)
 
     def _best(self, queries: Vectors, k: int, blocks: Blocks) -> tuple[Rows, Floats]:
@@ -193,6 +199,18 @@ class Exact:
         if (given[:, -1] & self._space.unused).any():
             raise BadShape(f"{what} of the space {self._space.name!r} have {self._space.dim} bits; one has more set.")
         return cast(Vectors, np.ascontiguousarray(given))
+
+
+def _side_by_side(work: Callable[[int], None], starts: Sequence[int]) -> None:
+    """Do all the work, on all cores where there is enough of it: most passes over the scores know one thread only."""
+    cores = os.cpu_count() or 1
+    if len(starts) < 2 * cores or cores == 1:
+        for start in starts:
+            work(start)
+        return
+    with one_blas_thread(), ThreadPoolExecutor(cores, thread_name_prefix="lookalike-search") as pool:
+        for _ in pool.map(work, starts):
+            pass
 
 
 def _some(segment: Segment, step: int, only: Rows) -> Blocks:
