@@ -66,10 +66,12 @@ def is_held_out(name: str) -> bool:
 
 
 def main() -> None:
-    options = arguments(__doc__ or "")
+    options = arguments(__doc__ or "", only="embedders, and the MobileNets beside them")
     if not (SHARED / "data").is_dir():
         raise SystemExit("this benchmark needs the shared data, a folder `shared` beside the checkout; it is not there")
     embedders = {name: name for name in EMBEDDERS.names() if not name.endswith(":")}
+    if options.only:
+        embedders = {name: name for name in options.only}
     weights = {name: SHARED / "weights" / file for name, file in MOBILENETS.items()}
     embedders |= {name: f"tflite:{path}" for name, path in weights.items() if path.is_file()}
     embedders.setdefault("builtin-1", "builtin")
