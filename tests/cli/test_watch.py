@@ -38,13 +38,16 @@ def test_a_followed_folder(tmp_path: Path) -> None:
                 pass
             return line
 
-        wait_for("Following ")
-        write_pictures(photos, 1, start=7)
-        assert "1 added" in wait_for("Done: 1 added")
-        (photos / "picture-0000.png").unlink()
-        assert "1 removed" in wait_for("removed")
-        child.send_signal(signal.SIGINT)
-        wait_for("No longer following.")
-        assert child.wait(timeout=30) == 0
+        try:
+            wait_for("Following ")
+            write_pictures(photos, 1, start=7)
+            assert "1 added" in wait_for("Done: 1 added")
+            (photos / "picture-0000.png").unlink()
+            assert "1 removed" in wait_for("removed")
+            child.send_signal(signal.SIGINT)
+            wait_for("No longer following.")
+            assert child.wait(timeout=30) == 0
+        finally:
+            child.kill()  # or a failure above would wait for it for ever
     with lookalike.open(photos / "c.collection") as left:
         assert sorted(record.id for record in left) == ["picture-0001.png", "picture-0007.png"]
