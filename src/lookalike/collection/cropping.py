@@ -14,7 +14,7 @@ from ..errors import BadQuery
 from ..protocols import Embedder
 from ..types import Query, QueryItem, Region
 from .in_memory import pixels_of
-from .pipeline import _pixels
+from .pipeline import item_pixels
 
 __all__ = ["cropped"]
 
@@ -54,7 +54,7 @@ def cropped(
     def cut(item: QueryItem) -> QueryItem:
         if item.kind not in _PICTURES:
             return item
-        pixels = pixels_of(_pixels(item, FULL))
+        pixels = pixels_of(item_pixels(item, FULL))
         region = box.region(pixels.shape[1], pixels.shape[0]) if box else None
         if detector is not None:
             region = next(iter(detector.detect(pixels)), None)

@@ -26,7 +26,7 @@ from .results import Results
 from .sameness import same_as
 from .word_search import Ranking, with_words
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "item_pixels"]
 
 T = TypeVar("T")
 
@@ -211,7 +211,7 @@ class Pipeline:
         embedder = self._embedder()
         if item.kind == "text" and isinstance(embedder, TextEmbedder):
             return clock.time("embed", lambda: embedder.embed_text([item.value]))
-        pixels = clock.time("read", lambda: _pixels(item, embedder.input_size))
+        pixels = clock.time("read", lambda: item_pixels(item, embedder.input_size))
         return clock.time("embed", lambda: embedder.embed([pixels]))
 
     def _hits(
@@ -268,7 +268,12 @@ def _none_relevant(best: Hit, least: float) -> str:
     return f"Nothing reaches a relevance of {least:g}: {found}."
 
 
-def _pixels(item: QueryItem, input_size: int) -> Image:
+def item_pixels(item: QueryItem, input_size: int) -> Image:
+    """Return the picture of one part of a query, (H, W, 3); reduced where the ``input_size`` allows it.
+
+    Raises:
+        BadQuery: standard input that nobody has read. ImageError: the picture is unusable.
+    """
     if isinstance(item.payload, np.ndarray):
         return item.payload
     if isinstance(item.payload, bytes):

@@ -151,7 +151,7 @@ def split_spec(rest: str) -> tuple[str, bool, str]:
 
 
 def open_subject(rest: str, *, device: str = "auto") -> Subject:
-    """Return the embedder of the subject that ``subject:`` + ``rest`` names.
+    """Return the vector of what stands out: ``subject:DETECTOR:EMBEDDER``, such as ``subject:saliency:builtin-1``.
 
     Raises:
         BadInput: the specification is not complete, or names an embedder that must learn first or another ``subject:``.
