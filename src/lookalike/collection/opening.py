@@ -104,7 +104,7 @@ def _choose_space(
     with store.writing():
         store.add_space(space)
         keep(store, made)
-        store.set_setting(f"embedder:{space.name}", spec or str(getattr(made, "spec", "")))
+        store.set_setting(f"embedder:{space.name}", str(getattr(made, "spec", "")) or spec)
         if not current:
             store.set_setting("space", space.name)
     return space.name, made

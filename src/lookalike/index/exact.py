@@ -26,8 +26,8 @@ Blocks = Iterator[tuple[Rows, Vectors]]
 # that others use too, so few and large ones are better. One query reads the vectors once and makes few scores: larger.
 _BLOCK_BYTES = 16 << 20
 _LONE_QUERY = 8
-_LEAST_BLOCK, _MOST_BLOCK = 64, 16384  # vectors, however long or short they are
-_SCORES_BYTES = 8 << 20  # scores held at a time for one block of queries
+_LEAST_BLOCK, _MOST_BLOCK = 64, 32768  # vectors, however long or short they are
+_SCORES_BYTES = 32 << 20  # scores held at a time for one block of queries, by each thread
 _RANKING_BYTES = 64 << 20  # the same where all scores are wanted: fewer passes over the vectors
 _RANKING_SHARE = 8  # from an eighth of everything, sorting everything is faster than keeping the best
 _NORM_TOLERANCE = 1e-3
@@ -124,7 +124,7 @@ class Exact:
             BadInput: ``k`` is not positive.
             BadShape: queries of another shape, or not finite.
 
-        Cost: O(Q N D) time; memory for the result and some 30 MiB; where k is over N / 8,
+        Cost: O(Q N D) time; memory for the result and some 100 MiB; where k is over N / 8,
             some 300 MiB or 20 N bytes, whichever is more.
         """
         if k <= 0:
