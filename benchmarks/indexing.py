@@ -39,7 +39,7 @@ MEMORY_TARGET = 1.1
 def main() -> None:
     options = arguments(__doc__ or "")
     quick = bool(options.quick)
-    rounds = 2 if quick else 7
+    rounds = 2 if quick else 4
     rows: list[dict[str, Any]] = []
     figures: dict[str, Any] = {"cores": CORES, "batch": BATCH}
     with tempfile.TemporaryDirectory() as temporary:
@@ -48,9 +48,9 @@ def main() -> None:
         model.parent.mkdir()
         write_vit(model, seed=options.seed)
         plans = [
-            ("builtin, 0.8 MP", "builtin", ONE_MEGAPIXEL, 128 if quick else 1536, rounds),
-            ("builtin, 12 MP", "builtin", TWELVE_MEGAPIXELS, 16 if quick else 128, rounds),
-            ("ViT-B/32 (ONNX), 0.8 MP", f"onnx:{model}", ONE_MEGAPIXEL, 64 if quick else 192, 2 if quick else 5),
+            ("builtin, 0.8 MP", "builtin", ONE_MEGAPIXEL, 128 if quick else 512, rounds),
+            ("builtin, 12 MP", "builtin", TWELVE_MEGAPIXELS, 16 if quick else 96, rounds),
+            ("ViT-B/32 (ONNX), 0.8 MP", f"onnx:{model}", ONE_MEGAPIXEL, 64 if quick else 96, 2 if quick else 3),
         ]
         for name, embedder, size, count, some in plans:
             made, detail = _pace(name, embedder, size, count, some, folder / "work", options.seed)
