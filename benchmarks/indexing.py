@@ -48,7 +48,7 @@ def main() -> None:
         model.parent.mkdir()
         write_vit(model, seed=options.seed)
         plans = [
-            ("builtin, 0.8 MP", "builtin", ONE_MEGAPIXEL, 128 if quick else 512, rounds),
+            ("builtin, 0.8 MP", "builtin", ONE_MEGAPIXEL, 128 if quick else 1536, rounds),
             ("builtin, 12 MP", "builtin", TWELVE_MEGAPIXELS, 16 if quick else 96, rounds),
             ("ViT-B/32 (ONNX), 0.8 MP", f"onnx:{model}", ONE_MEGAPIXEL, 64 if quick else 96, 2 if quick else 3),
         ]
