@@ -128,7 +128,7 @@ def hub_section() -> list[str]:
         "either; try them on your own pictures with `lookalike evaluate`.",
         "\n".join(lines),
         "A model with a text tower (CLIP, SigLIP, MobileCLIP) also finds pictures by words: "
-        "`lookalike search \"a red car\"`, and `lookalike search cat.jpg + \"at night\" - \"cartoon\"`.",
+        '`lookalike search "a red car"`, and `lookalike search cat.jpg + "at night" - "cartoon"`.',
     ]
 
 
