@@ -33,7 +33,7 @@ Ints = npt.NDArray[np.int64]
 
 DIM, K = 128, 100
 A_CLASS = 20  # images
-SIZES = (20_000, 50_000, 100_000)
+SIZES = (50_000, 100_000)
 LIMIT_S, LIMIT_BYTES = 120, 24 << 30
 BLOCK = 16_384  # queries
 METRICS = ("hit_rate@1", "precision@1", "precision@5", "map@5", "map@10", "map_at_r", "r_precision")
@@ -232,7 +232,7 @@ def _peer_rows(peer: str, found: dict[str, Any]) -> list[dict[str, Any]]:
 
 def main() -> None:
     options = arguments(__doc__ or "")
-    size, repeats = (10_000, 1) if options.quick else (100_000, 2)
+    size, repeats = (10_000, 1) if options.quick else (100_000, 1)
     found = against_the_search(size, repeats, options.seed)
     peers = against_peers((5_000, 10_000) if options.quick else SIZES, repeats, options.seed)
     clock = interleave({"20 metrics": lambda: intervals(size, options.seed)}, repeats)["20 metrics"]
