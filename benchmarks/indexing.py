@@ -39,7 +39,7 @@ MEMORY_TARGET = 1.1
 def main() -> None:
     options = arguments(__doc__ or "")
     quick = bool(options.quick)
-    rounds = 2 if quick else 4
+    rounds = 2 if quick else 3
     rows: list[dict[str, Any]] = []
     figures: dict[str, Any] = {"cores": CORES, "batch": BATCH}
     with tempfile.TemporaryDirectory() as temporary:
