@@ -236,7 +236,9 @@ class Collection:
         if space.similarity in ("cosine", "hamming"):
             rows = confidence.sample(self.store.snapshot(space.name).rows, seed=0)
             expected = confidence.expected_best(space, self.store.vectors(space.name, rows.tolist()))
-            self.store.set_setting(f"expected_best:{space.name}", "" if expected is None else repr(expected))
+            key, text = f"expected_best:{space.name}", "" if expected is None else repr(expected)
+            if text != self.store.setting(key):  # a write makes every reader look at the vectors again
+                self.store.set_setting(key, text)
 
     # -- reading --------------------------------------------------------------------------------------------------
 

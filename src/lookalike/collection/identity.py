@@ -9,23 +9,15 @@ from pathlib import PurePath
 from typing import Protocol
 
 from ..images.names import path_id, split_archive
-from ..protocols import Store
+from ..protocols import NewRecord, Store
 from ..types import Record
 
 __all__ = ["identify"]
 
 
-class Wanting(Protocol):
-    """An image that wants an id."""
+class Wanting(NewRecord, Protocol):
+    """A new record that wants its id, or has been given one that stays."""
 
-    @property
-    def id(self) -> str: ...
-    @property
-    def root(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def content_hash(self) -> str: ...
     @property
     def given_id(self) -> bool: ...
 
