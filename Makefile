@@ -7,8 +7,13 @@ BIN := $(VENV)/Scripts
 endif
 READY := $(VENV)/.ready
 READY_DEMO := $(VENV)/.ready-demo
+# Tests that need torch have an environment of their own: a CPU build, where pip finds one under this name.
+TORCH ?= torch==2.13.0
+TORCH_VENV ?= .venv-torch
+TORCH_BIN := $(TORCH_VENV)/$(notdir $(BIN))
+READY_TORCH := $(TORCH_VENV)/.ready
 
-.PHONY: help demo test test-slow check format docs bench clean
+.PHONY: help demo test test-slow test-torch check format docs bench clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -33,12 +38,23 @@ test: $(READY) ## Lint, types and the everyday tests (under 10 minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell src tests benchmarks demo docs *.md
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n auto -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow and not torch"
 
 test-slow: $(READY) ## The long suites: the kill test, long fuzzing
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m "slow and not torch"
 
-check: test test-slow ## Everything that CI runs
+# torchvision, timm and open_clip are taken without their requirements, which may ask for another build of torch.
+$(READY_TORCH): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(TORCH_VENV)
+	$(TORCH_BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '$(TORCH)' -e '.[dev,peers]'
+	$(TORCH_BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps \
+	  timm open_clip_torch torchvision open-metric-learning
+	@touch $@
+
+test-torch: $(READY_TORCH) ## Tests beside torch, transformers, timm, open_clip, PML and OML
+	$(TORCH_BIN)/python -m pytest -q -m torch
+
+check: test test-slow test-torch ## Everything that CI runs
 
 format: $(READY) ## Put the code into shape
 	$(BIN)/ruff check --fix .

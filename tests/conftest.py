@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from torch_libraries import declare_operators
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs torch where there is none, unless it is what was asked for."""
+    if find_spec("torch") is None and config.option.markexpr != "torch":
+        absent = pytest.mark.skip(reason="needs torch and libraries that build on it: make test-torch")
+        for item in items:
+            if item.get_closest_marker("torch"):
+                item.add_marker(absent)
+
+
+@pytest.fixture(autouse=True)
+def _torch_libraries(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("torch"):
+        declare_operators()
 
 
 def _shared(name: str) -> Path:

@@ -1,12 +1,11 @@
-"""Our values beside those of torchmetrics, pytorch-metric-learning and open-metric-learning, where they are installed.
-
-They come with the extra ``peers``, which is not part of the everyday environment: torch alone is several hundred MB.
-"""
+"""Our values beside those of torchmetrics, pytorch-metric-learning and open-metric-learning."""
 
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +18,18 @@ from lookalike.evaluate.truth.base import LabelSets, Truth
 from lookalike.evaluate.truth.joining import join
 from lookalike.evaluate.vector_files import VectorSet
 
-pytestmark = pytest.mark.slow
-torch = pytest.importorskip("torch", reason="the extra `peers` is not installed: pip install 'lookalike[peers]'")
+pytestmark = pytest.mark.torch
+
+torch: Any = None  # imported when the first test runs: seconds that no other run should pay
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def libraries() -> None:
+    global torch
+    torch = import_module("torch")
 
 
 def scattered(count: int, seed: int) -> tuple[Floats, Ints]:
@@ -46,9 +52,7 @@ def means(result: Judged, *keys: str) -> list[float]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_pytorch_metric_learning(seed: int) -> None:
-    module = pytest.importorskip(
-        "pytorch_metric_learning.utils.accuracy_calculator", reason="the extra `peers` is not installed"
-    )
+    module = import_module("pytorch_metric_learning.utils.accuracy_calculator")
     vectors, labels = scattered(2000, seed)
     names = ("precision_at_1", "mean_average_precision_at_r", "r_precision", "mean_reciprocal_rank")
     calculator = module.AccuracyCalculator(include=names, k=len(labels) - 1, device=torch.device("cpu"))
@@ -61,8 +65,7 @@ def test_pytorch_metric_learning(seed: int) -> None:
 def test_open_metric_learning(seed: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what it imports warns of its own
-        knn = pytest.importorskip("oml.functional.knn", reason="open-metric-learning is not installed")
-        metrics = pytest.importorskip("oml.functional.metrics", reason="open-metric-learning is not installed")
+        knn, metrics = import_module("oml.functional.knn"), import_module("oml.functional.metrics")
     vectors, labels = scattered(1000, seed)
     every = torch.arange(len(labels))
     _, retrieved, relevant = knn.batched_knn(
@@ -84,7 +87,7 @@ def test_open_metric_learning(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_torchmetrics(seed: int) -> None:
-    retrieval = pytest.importorskip("torchmetrics.retrieval", reason="the extra `peers` is not installed")
+    retrieval = import_module("torchmetrics.retrieval")
     rng = np.random.default_rng(seed)
     queries, base = 40, 60
     grades = rng.integers(0, 4, (queries, base)) * (rng.random((queries, base)) < 0.15)

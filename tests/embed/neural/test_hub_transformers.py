@@ -1,14 +1,12 @@
 """Models made and saved by transformers, served as a hub would, give the vectors that transformers gives.
 
-Random weights; the pictures are of many sizes, so that resizing and cropping count. Needs torch and transformers, which
-are no part of the development extra: ``pip install torch transformers onnxscript`` (a CPU build of torch is enough).
+Random weights; the pictures are of many sizes, so that resizing and cropping count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +20,7 @@ from lookalike.embed import create
 from lookalike.protocols import TextEmbedder
 from pictures import picture
 
-NEEDED = ("torch", "transformers", "onnxscript")
-ABSENT = [name for name in NEEDED if find_spec(name) is None]
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore"),
-    pytest.mark.skipif(bool(ABSENT), reason=f"needs {', '.join(ABSENT)}, to make the models that are compared"),
-]
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
 torch: Any = None  # imported when the first test runs: seconds that no other run should pay
 transformers: Any = None

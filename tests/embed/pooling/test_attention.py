@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from importlib import import_module
 from typing import Any
@@ -68,7 +67,7 @@ def test_the_attention_of_clip() -> None:
         assert row == pytest.approx(slow(image, weights()), rel=1e-5, abs=1e-5)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
+@pytest.mark.torch
 def test_the_attention_of_torch() -> None:
     torch: Any = import_module("torch")
     w = {name: torch.from_numpy(array) for name, array in weights().items()}
