@@ -289,6 +289,14 @@ class Store(Protocol):
         """Yield (row, metadata) of every record by ascending row."""
         ...
 
+    def column(self, name: str) -> Iterator[tuple[int, Any]]:
+        """Yield (row, value) of every record whose metadata has a value in the column, by ascending row."""
+        ...
+
+    def rows(self) -> Iterator[int]:
+        """Yield the row of every record, ascending."""
+        ...
+
     def same_bytes(self, content_hash: str) -> Sequence[int]:
         """Return the rows of the records with this content hash, ascending."""
         ...

@@ -72,3 +72,12 @@ def test_spaces_together(run: Run, catalogue: Path) -> None:
         done = run("search", "photos/kind1-view0.png", *words)
         assert done.code == 2
         assert said in done.err
+
+
+def test_conditions_on_metadata(run: Run, catalogue: Path) -> None:
+    hits = run("search", "photos/kind1-view0.png", "--where", "article in kind2,kind3", "--json").json["hits"]
+    assert sorted({hit["metadata"]["article"] for hit in hits}) == ["kind2", "kind3"]
+    assert len(hits) == 6
+    failed = run("search", "photos/kind1-view0.png", "--where", "artikle=kind2")
+    assert failed.code == 2
+    assert "Did you mean 'article'?" in failed.err

@@ -53,6 +53,13 @@ __all__ = ["command"]
     type=click.Choice(["sum", "rrf"]),
     help="With --spaces: by the weighted sum of their scores, or by reciprocal ranks. Default: sum.",
 )
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="CONDITION",
+    help="Only images whose metadata fulfils it: price<20, brand=acme, tags contains red, size in S,M, price missing. "
+    "Repeatable: all must hold.",
+)
 @click.option("--paths", is_flag=True, help="Print only the results' paths, one a line, for pipes.")
 @click.option("--null", is_flag=True, help="With --paths: end each with NUL instead of a newline.")
 @click.option(
@@ -71,6 +78,7 @@ def command(
     group_by: str | None,
     spaces: str | None,
     fusion: str | None,
+    where: tuple[str, ...],
     box: str | None,
     subject: str | None,
     paths: bool,
@@ -111,6 +119,7 @@ def command(
             group_by=group_by,
             spaces=parse_spaces(spaces) if spaces else None,
             fusion="rrf" if fusion == "rrf" else "sum",
+            where=where,
         )
         if picture:
             from .picture import draw_search

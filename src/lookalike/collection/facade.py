@@ -26,6 +26,7 @@ from .queries import Searchable, understand
 from .reports import AddReport, Estimate, OnProgress
 from .results import Results
 from .vanished import Seen, prune
+from .where import Where, understand_where
 
 __all__ = ["Collection"]
 
@@ -261,6 +262,7 @@ class Collection:
         group_by: str | None = None,
         spaces: Mapping[str, float] | None = None,
         fusion: Fusion = "sum",
+        where: Where | None = None,
     ) -> Results:
         """Return the k images most alike.
 
@@ -275,6 +277,8 @@ class Collection:
             group_by: a metadata column; one result, the best, of all images that share its value.
             spaces: vector spaces that are searched together, name -> weight; None: the collection's own.
             fusion: ``sum`` of their scores or ``rrf``, of their ranks; see ``lookalike.collection.ensemble``.
+            where: conditions on the metadata that every result fulfils: ``"price<20"``, several in a list, or as
+                ``lookalike.collection.where`` has them.
 
         Returns:
             The hits, best first, with their ``relevance`` where the collection is calibrated; ``note`` says so in
@@ -293,6 +297,7 @@ class Collection:
             group_by=group_by,
             together=[(self._in_space(name)._pipeline, weight) for name, weight in self._checked(spaces).items()],
             fusion=fusion,
+            where=understand_where(where),
         )
 
     def _checked(self, spaces: Mapping[str, float] | None) -> Mapping[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BadInput
 from ..protocols import Store
 from ..types import Group, Rows
+from .columns import check_column
 
 __all__ = ["Groups", "groups_by", "of_same_bytes"]
 
@@ -76,21 +75,9 @@ def groups_by(store: Store, column: str) -> Groups:
     Raises:
         BadInput: no record has the column.
     """
-    names: set[str] = set()
-
-    def pairs() -> Iterable[tuple[int, Any]]:
-        for row, metadata in store.metadata():
-            names.update(metadata)
-            yield row, metadata.get(column)
-
-    found = Groups.of(column, pairs())
-    if column not in names:
-        close = difflib.get_close_matches(column, names, n=1)
-        have = ", ".join(sorted(names)[:12]) or "none"
-        raise BadInput(
-            f"no image in {store.path} has the metadata column {column!r}.",
-            hint=f"Did you mean {close[0]!r}?" if close else f"Columns: {have}. Lists (CSV, Parquet) bring them.",
-        )
+    found = Groups.of(column, store.column(column))
+    if not len(found.rows):
+        check_column(store, column)
     return found
 
 

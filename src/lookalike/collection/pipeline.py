@@ -24,11 +24,14 @@ from .grouping import Groups, groups_by
 from .queries import combine, vote
 from .results import Results
 from .sameness import same_as
+from .where import Condition, Filter
 from .word_search import Ranking, with_words
 
 __all__ = ["Pipeline", "item_pixels"]
 
 T = TypeVar("T")
+
+_NONE_ALLOWED = "No image fulfils the conditions: there is nothing to search among."
 
 
 class Pipeline:
@@ -46,6 +49,7 @@ class Pipeline:
         self._embedder = embedder
         self._index: tuple[int, Index] | None = None
         self._groups: tuple[int, Groups] | None = None
+        self._filter = Filter(store)
 
     @property
     def index(self) -> Index:
@@ -80,6 +84,7 @@ class Pipeline:
         group_by: str | None = None,
         together: Sequence[tuple[Pipeline, float]] = (),
         fusion: Fusion = "sum",
+        where: Sequence[Condition] = (),
     ) -> Results:
         """Answer one query; hits have a relevance where the collection is calibrated.
 
@@ -91,10 +96,11 @@ class Pipeline:
             group_by: a metadata column, of each value of which the best image is shown.
             together: the spaces that are searched together, with their weights, instead of this one alone.
             fusion: how their rankings become one; see ``fuse_spaces``.
+            where: conditions on the metadata that every hit fulfils.
 
         Raises:
             BadInput: k is not positive, ``min_relevance`` is no probability or asked of a search that has none, or an
-                item cannot be understood, or no image has the column. ImageError: a query image is unusable.
+                item cannot be understood, or no image has a column. ImageError: a query image is unusable.
         """
         if k <= 0:
             raise BadInput(f"k must be at least 1, got {k}.")
@@ -103,10 +109,11 @@ class Pipeline:
         calibration = None if together else self._calibration(query, min_relevance)
         clock = _Clock()
         groups = None if group_by is None else clock.time("group", lambda: self.groups(group_by))
+        allowed = clock.time("filter", lambda: self._filter.rows(where)) if where else None
         if together:
-            ranking = fuse_spaces([each.member(query, weight, clock) for each, weight in together], fusion)
+            ranking = fuse_spaces([each.member(query, weight, clock, allowed) for each, weight in together], fusion)
         else:
-            ranking = self._ranking(query, clock)
+            ranking = self._ranking(query, clock, allowed)
         same = None
         if not_same:
             same = same_as(
@@ -120,15 +127,15 @@ class Pipeline:
             )
         chosen = clock.time("search", lambda: choose(ranking.first, k, same=same, groups=groups))
         found = clock.time("fetch", lambda: self._hits(chosen, ranking, calibration, groups))
-        note = self._note(chosen, found, ranking)
+        note = self._note(chosen, found, ranking) if allowed is None or len(allowed) else _NONE_ALLOWED
         if min_relevance is None:
             return Results(query, found, clock.spent(), note)
         hits = tuple(hit for hit in found if hit.relevance is not None and hit.relevance >= min_relevance)
         note = _none_relevant(found[0], min_relevance) if found and not hits else note
         return Results(query, hits, clock.spent(), note)
 
-    def member(self, query: Query, weight: float, clock: _Clock) -> Member:
-        """Return this space's part in an ensemble."""
+    def member(self, query: Query, weight: float, clock: _Clock, allowed: Rows | None = None) -> Member:
+        """Return this space's part in an ensemble, among the ``allowed`` rows where they are given."""
         if any(item.kind == "text" for item in query.items) and not self._understands_words():
             raise BadQuery(
                 f"{self._space.name!r} compares pictures and does not understand words.",
@@ -136,26 +143,26 @@ class Pipeline:
             )
         vector = self._combined(query, clock)
 
-        def found(depth: int, allowed: Rows | None = None) -> tuple[Rows, npt.NDArray[np.floating]]:
-            pairs = self.search(vector, depth, allowed=allowed)
+        def found(depth: int, among: Rows | None = allowed) -> tuple[Rows, npt.NDArray[np.floating]]:
+            pairs = self.search(vector, depth, allowed=among)
             there = pairs.rows[0] >= 0
             return pairs.rows[0][there], pairs.scores[0][there]
 
         return Member(weight, found, lambda rows: found(max(len(rows), 1), rows))
 
-    def _ranking(self, query: Query, clock: _Clock) -> Ranking:
+    def _ranking(self, query: Query, clock: _Clock, allowed: Rows | None) -> Ranking:
         def by_vector(query: Query) -> Ranking:
             vector = self._combined(query, clock)
 
             def first(depth: int) -> tuple[Rows, npt.NDArray[np.floating]]:
-                pairs = self.search(vector, depth)
+                pairs = self.search(vector, depth, allowed=allowed)
                 there = pairs.rows[0] >= 0
                 return pairs.rows[0][there], pairs.scores[0][there]
 
             return Ranking(first, lambda row: "vector", "vector")
 
         if any(item.kind == "text" for item in query.items) and not self._understands_words():
-            return with_words(self._store, query, by_vector)
+            return with_words(self._store, query, by_vector, allowed)
         return by_vector(query)
 
     def _understands_words(self) -> bool:

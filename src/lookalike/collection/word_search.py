@@ -38,18 +38,23 @@ class Ranking:
     by: FoundBy
 
 
-def by_words(store: Store, words: Sequence[QueryItem]) -> Ranking:
-    """Rank what has any of the words, by BM25; what has a word that is taken away is left out."""
+def by_words(store: Store, words: Sequence[QueryItem], allowed: Rows | None = None) -> Ranking:
+    """Rank what has any of the words, by BM25; what has a word that is taken away, or is not allowed, is left out."""
     wanted, unwanted = _texts(words)
+    only = None if allowed is None else set(allowed.tolist())
 
     def first(depth: int) -> Ranked:
-        found = store.find_words(wanted, without=unwanted, limit=depth)
+        found = store.find_words(wanted, without=unwanted, limit=None if only is not None else depth)
+        if only is not None:
+            found = [(row, score) for row, score in found if row in only][:depth]
         return np.array([row for row, _ in found], np.int64), np.array([score for _, score in found], np.float64)
 
     return Ranking(first, lambda row: "text", "text")
 
 
-def with_words(store: Store, query: Query, vector_ranking: Callable[[Query], Ranking]) -> Ranking:
+def with_words(
+    store: Store, query: Query, vector_ranking: Callable[[Query], Ranking], allowed: Rows | None = None
+) -> Ranking:
     """Rank a query of words, or of words and pictures, in a space that does not understand words.
 
     Words alone are ranked by ``by_words``. Pictures and words are two rankings, fused by ``fuse``, each with the sum
@@ -58,7 +63,8 @@ def with_words(store: Store, query: Query, vector_ranking: Callable[[Query], Ran
     Args:
         store: where words are looked for.
         query: what is searched for, with at least one item of words.
-        vector_ranking: ranks the part of it that is pictures.
+        vector_ranking: ranks the part of it that is pictures, among the allowed rows.
+        allowed: the rows that may be found; None: all.
 
     Raises:
         BadQuery: pictures are taken away from words, or nothing is searched for.
@@ -74,13 +80,13 @@ def with_words(store: Store, query: Query, vector_ranking: Callable[[Query], Ran
     if not pictures:
         if not wanted:
             raise BadQuery("a query needs at least one item that is not taken away.", hint="Put one before the '-'.")
-        return by_words(store, words)
+        return by_words(store, words, allowed)
     ranking = vector_ranking(Query(tuple(pictures)))
     if unwanted:
         ranking = _without(ranking, np.array([row for row, _ in store.find_words(unwanted)], np.int64))
     if not wanted:
         return ranking
-    return fuse(ranking, _weight(pictures), by_words(store, words), _weight(words))
+    return fuse(ranking, _weight(pictures), by_words(store, words, allowed), _weight(words))
 
 
 def fuse(vectors: Ranking, vector_weight: float, words: Ranking, word_weight: float) -> Ranking:

@@ -296,6 +296,39 @@ class SqliteStore:
                 return
             last = page[-1][0]
 
+    def column(self, name: str) -> Iterator[tuple[int, Any]]:
+        """Yield (row, value) of every record whose metadata has the column, by ascending row; null is no value."""
+        if not _storable(name):
+            return  # no query can ask for it
+        last = -1
+        while True:
+            # By json_each and not by a path: a path cannot name every key, nor one that JSON wrote with escapes.
+            with self._connections.use() as db:
+                page = db.execute(
+                    "SELECT records.row, f.type, CASE WHEN f.type IN ('text', 'array', 'object') "
+                    "THEN CAST(f.value AS BLOB) ELSE f.value END FROM records, json_each(records.metadata) AS f "
+                    "WHERE records.row > ? AND f.key = ? AND f.type != 'null' ORDER BY records.row LIMIT ?",
+                    (last, name, _PAGE),
+                ).fetchall()
+            for row, kind, value in page:
+                yield row, _json_value(kind, value)
+            if len(page) < _PAGE:
+                return
+            last = page[-1][0]
+
+    def rows(self) -> Iterator[int]:
+        """Yield the row of every record, ascending."""
+        last = -1
+        while True:
+            with self._connections.use() as db:
+                page = db.execute(
+                    "SELECT row FROM records WHERE row > ? ORDER BY row LIMIT ?", (last, _PAGE)
+                ).fetchall()
+            yield from (row for (row,) in page)
+            if len(page) < _PAGE:
+                return
+            last = page[-1][0]
+
     def same_bytes(self, content_hash: str) -> list[int]:
         """Return the rows of the records with this content hash, ascending."""
         with self._connections.use() as db:
@@ -473,6 +506,16 @@ def _parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def _marks(part: Sequence[object]) -> str:
     return ",".join("?" * len(part))
+
+
+def _json_value(kind: str, value: Any) -> Any:
+    """Return what json_each gives of a value as Python has it."""
+    if kind in ("true", "false"):
+        return kind == "true"
+    if not isinstance(value, bytes):
+        return value
+    text = value.decode("utf-8", "surrogatepass")  # JSON can hold lone surrogates, of file names that are not UTF-8
+    return text if kind == "text" else json.loads(text)
 
 
 def _storable(name: str) -> bool:

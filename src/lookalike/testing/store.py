@@ -118,6 +118,12 @@ def _check_records(
         [(row, dict(facts)) for row, facts in store.metadata()] == [(r.row, dict(r.metadata)) for r in store.records()],
         "metadata() is that of records()",
     )
+    _expect(list(store.rows()) == [r.row for r in store.records()], "rows() are those of records()")
+    for name in ("n", "t", "nothing", "\ud800"):
+        _expect(
+            list(store.column(name)) == [(row, facts[name]) for row, facts in store.metadata() if name in facts],
+            f"column({name!r}) is that of metadata()",
+        )
     _expect(
         all(
             list(store.same_bytes(r.content_hash))
