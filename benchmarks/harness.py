@@ -21,13 +21,15 @@ SHARED = RESULTS.parents[2] / "shared"  # data and weights beside the checkout, 
 LIBRARIES = ("lookalike", "numpy", "pillow", "simplejpeg", "onnxruntime", "faiss-cpu", "ai-edge-litert", "click")
 
 
-def arguments(claim: str, *, only: str = "") -> argparse.Namespace:
-    """Read ``--quick``, ``--seed`` and, where ``only`` says of what, ``--only``; and print the claim."""
+def arguments(claim: str, *, only: str = "", flags: Mapping[str, str] | None = None) -> argparse.Namespace:
+    """Read ``--quick``, ``--seed``, where ``only`` says of what ``--only``, and flags with their help; print the claim."""
     options = argparse.ArgumentParser(description=claim, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--quick", action="store_true", help="a minute's smoke test, whose figures mean nothing")
     options.add_argument("--seed", type=int, default=0)
     if only:
         options.add_argument("--only", nargs="+", metavar="NAME", help=f"only these {only}")
+    for flag, meaning in (flags or {}).items():
+        options.add_argument(flag, action="store_true", help=meaning)
     given = options.parse_args()
     print(claim.strip().splitlines()[0], flush=True)
     return given
@@ -128,7 +130,7 @@ def write_result(
         "n": n,
         "seed": seed,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": _machine(),
         "versions": {"python": platform.python_version(), **_versions()},
     }
@@ -165,16 +167,16 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _commit() -> str:
-    """Return the commit, with a plus where the sources differ from it."""
+def commit() -> str:
+    """Return the commit that is measured, with a plus where the sources differ from it."""
     here = RESULTS.parent
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
         sources = ["../src", "*.py"]
         changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *sources], cwd=here, check=False)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return commit.stdout.strip() + ("+" if changed.returncode else "")
+    return head.stdout.strip() + ("+" if changed.returncode else "")
 
 
 def _machine() -> dict[str, Any]:

@@ -72,7 +72,7 @@ def evaluate_benchmark(parameters: dict[str, Any]) -> int:
     """
     from ..collection import open
     from ..evaluate.benchmarks import benchmark, read_benchmark
-    from ..evaluate.benchmarks.running import index_benchmark
+    from ..evaluate.benchmarks.running import index_benchmark, taught_by
     from .progress import bar
 
     name, data = parameters["benchmark"], parameters["data"]
@@ -92,7 +92,10 @@ def evaluate_benchmark(parameters: dict[str, Any]) -> int:
         where = parameters["collection"]
         if where is None:
             where = str(Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="lookalike-"))) / "collection")
-        photos = opened.enter_context(open(where, embedder=parameters["embedder"]))
+        embedder = parameters["embedder"]
+        if embedder is not None:
+            embedder = taught_by(embedder, material, collection=Path(where), seed=parameters["seed"])
+        photos = opened.enter_context(open(where, embedder=embedder))
         with bar(lambda: len(material.names), quiet=bool(parameters["as_json"])) as on_progress:
             report = index_benchmark(photos, material, on_progress=on_progress)
         for skipped in report.skipped[:3]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from ..store.sqlite import SqliteStore
 from ..types import Image
 from .locate import default_path
 
-__all__ = ["MOST", "keep", "learn", "recalled", "taught"]
+__all__ = ["MOST", "keep", "learn", "recalled", "taught", "teach", "untaught"]
 
 MOST = 2000  # images that teach
 Source = str | os.PathLike[str]
@@ -50,11 +51,8 @@ def learn(
     Raises:
         BadInput: fewer than two usable images, or a list on standard input, which can be read only once.
     """
-    name = resolve(embedder)
-    if ":" in name:
-        return embedder
-    made = create(name)
-    if not isinstance(made, Learns) or made.fitted or _has_learned(collection, made.space.name):
+    pupil = untaught(embedder, collection=collection)
+    if pupil is None:
         return embedder
     sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     if "stdin:" in sources:
@@ -62,20 +60,48 @@ def learn(
             f"{embedder!r} learns from the images before it embeds them, and a list on standard input is read once.",
             hint="Write the list to a file and name it.",
         )
+    entries = (
+        entry
+        for each in sources
+        for entry in scan(
+            os.path.expanduser(os.fspath(each)),
+            exclude=exclude,
+            include_hidden=include_hidden,
+            limits=limits or FetchLimits(),
+        )
+    )
+    items = (entry for entry in entries if isinstance(entry, Item))
+    return teach(pupil, items, max_megapixels=max_megapixels, most=most, seed=seed)
+
+
+def untaught(embedder: str, *, collection: str | os.PathLike[str] | None = None) -> Learns | None:
+    """Return the embedder when it must learn before it embeds, and has not taught itself to the collection before."""
+    name = resolve(embedder)
+    if ":" in name:
+        return None
+    made = create(name)
+    if not isinstance(made, Learns) or made.fitted or _has_learned(collection, made.space.name):
+        return None
+    return made
+
+
+def teach(
+    pupil: Learns, items: Iterable[Item], *, max_megapixels: float = 200.0, most: int = MOST, seed: int = 0
+) -> Embedder:
+    """Return the embedder, taught by a random sample of images; those that cannot be read teach nothing.
+
+    Raises:
+        BadInput: fewer than two usable images.
+    """
     chooser = random.Random(seed)
     sample: list[Item] = []
-    seen = 0
-    for each in sources:
-        text = os.path.expanduser(os.fspath(each))
-        entries = scan(text, exclude=exclude, include_hidden=include_hidden, limits=limits or FetchLimits())
-        for entry in entries:
-            if isinstance(entry, Item):
-                seen += 1  # reservoir sampling, as in ``estimate``
-                if len(sample) < most:
-                    sample.append(entry)
-                elif (place := chooser.randrange(seen)) < most:
-                    sample[place] = entry
-    return made.fit(list(_small(sample, made.input_size, max_megapixels)), seed)
+    for seen, item in enumerate(items, start=1):  # reservoir sampling, as in ``estimate``
+        if len(sample) < most:
+            sample.append(item)
+        elif (place := chooser.randrange(seen)) < most:
+            sample[place] = item
+    side = cast(Embedder, pupil).input_size
+    return pupil.fit(list(_small(sample, side, max_megapixels)), seed)
 
 
 def recalled(store: Store, made: Embedder) -> Embedder:

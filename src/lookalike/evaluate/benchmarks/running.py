@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from ...collection import Collection
+from ...collection.in_memory import items_of
 from ...collection.ingest import Ingest, Options
+from ...collection.learning import teach, untaught
 from ...collection.reports import AddReport, OnProgress
 from ...errors import BadInput
 from ...images import Item, scan
+from ...protocols import Embedder
 from ...types import Image
 from ..evaluation import Evaluation
 from ..leak_report import PlanLeaks, leaks_of_plan
@@ -24,7 +28,7 @@ from ..truth.base import Ints
 from ..truth.joining import Joined, join, match
 from .base import Material, Run
 
-__all__ = ["Prepared", "index_benchmark", "prepare", "run_benchmark"]
+__all__ = ["Prepared", "index_benchmark", "prepare", "run_benchmark", "taught_by"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,26 +56,51 @@ def index_benchmark(photos: Collection, material: Material, *, on_progress: OnPr
     Raises:
         BadInput: no name of the benchmark is among the images.
     """
-    names = material.names
     if material.pixels is not None:
-        return _in_memory(photos, names, material.pixels())
-    items = (entry for source in material.sources for entry in scan(source) if isinstance(entry, Item))
-    found, _ = match(names, items)
+        return _in_memory(photos, material.names, material.pixels())
+    items = _items(material)
+    report, begin = AddReport(), time.monotonic()
+    with photos.store.writing():
+        ingest = Ingest(photos.store, photos.embedder, Options(), on_progress=on_progress)
+        ingest.run(iter(items), report, lambda row: None)
+        photos.settle()
+    report.seconds = time.monotonic() - begin
+    return report
+
+
+def taught_by(embedder: str, material: Material, *, collection: Path | None = None, seed: int = 0) -> str | Embedder:
+    """Return an embedder that learns from images as the benchmark's own have taught it, and any other as it is.
+
+    Its labels teach nothing. What such an embedder scores is what it would in a collection of these very images.
+
+    Args:
+        embedder: a name.
+        material: the benchmark.
+        collection: one that may have been taught before.
+        seed: of the sample and of the learning.
+    """
+    pupil = untaught(embedder, collection=collection)
+    if pupil is None:
+        return embedder
+    if material.pixels is None:
+        return teach(pupil, _items(material), seed=seed)
+    pixels = material.pixels()
+    names = [name for name in material.names if name in pixels]
+    return teach(pupil, items_of([pixels[name] for name in names], names, None), seed=seed)
+
+
+def _items(material: Material) -> list[Item]:
+    """Return the images that lie in files; each gets its name as its id, so that a truth joins at once."""
+    names = material.names
+    entries = (entry for source in material.sources for entry in scan(source) if isinstance(entry, Item))
+    found, _ = match(names, entries)
     if not found:
         folders = ", ".join(str(source) for source in material.sources)
         raise BadInput(
             f"none of the {len(names)} images of the benchmark is in {folders}; the first is {names[0]!r}.",
             hint="Unpack its images there.",
         )
-    # Each gets its name as its id, so that a truth joins at once.
-    report, begin = AddReport(), time.monotonic()
-    with photos.store.writing():
-        ingest = Ingest(photos.store, photos.embedder, Options(), on_progress=on_progress)
-        named = (replace(item, id=names[at], given_id=True) for at, item in found.items())
-        ingest.run(named, report, lambda row: None)
-        photos.settle()
-    report.seconds = time.monotonic() - begin
-    return report
+    return [replace(item, id=names[at], given_id=True) for at, item in found.items()]
 
 
 def _in_memory(photos: Collection, names: Sequence[str], pixels: Mapping[str, Image]) -> AddReport:
