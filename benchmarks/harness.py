@@ -22,7 +22,7 @@ LIBRARIES = ("lookalike", "numpy", "pillow", "simplejpeg", "onnxruntime", "faiss
 
 
 def arguments(claim: str, *, only: str = "", flags: Mapping[str, str] | None = None) -> argparse.Namespace:
-    """Read ``--quick``, ``--seed``, where ``only`` says of what ``--only``, and flags with their help; print the claim."""
+    """Read ``--quick``, ``--seed``, ``--only`` where ``only`` says of what, and more flags; and print the claim."""
     options = argparse.ArgumentParser(description=claim, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--quick", action="store_true", help="a minute's smoke test, whose figures mean nothing")
     options.add_argument("--seed", type=int, default=0)

@@ -1,10 +1,10 @@
 """How good each embedder is on the benchmarks that are at hand: mAP and accuracy, on classes that no constant saw.
 
-The same path as `lookalike evaluate --benchmark NAME --embedder NAME`, one cell after another. Classes are the held-out
-ones where a benchmark has such; intervals are 95%, bootstrapped by class. Embedders that learn a basis learn it from the
-images of the benchmark, without labels. A cell that was measured with the same embedder (by its fingerprint) on the
-same images and truth is not measured again, unless `--again` asks for it; results are kept after each embedder, so that
-a run which was stopped goes on.
+The same path as `lookalike evaluate --benchmark NAME --embedder NAME`, one cell after another. Classes are the
+held-out ones where a benchmark has such; intervals are 95%, bootstrapped by class. Embedders that learn a basis learn
+it from the images of the benchmark, without labels. A cell that was measured with the same embedder (by its
+fingerprint) on the same images and truth is not measured again, unless `--again` asks for it; results are kept after
+each embedder, so that a run which was stopped goes on.
 """
 
 from __future__ import annotations

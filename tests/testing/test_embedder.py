@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image as Pillow
 
 from lookalike.testing.embedder import check_embedder
 from lookalike.types import Image, Vectors, VectorSpace
@@ -153,13 +156,193 @@ class SeesSize(Tiny):
         return row
 
 
+class OtherSpace(Tiny):
+    def __init__(self) -> None:
+        super().__init__()
+        self.space = VectorSpace(f"tiny-{next(SERIAL)}", 13, "tiny/1")
+
+
+class Sparse(Tiny):
+    def __init__(self) -> None:
+        super().__init__()
+        self.space = VectorSpace("tiny", 13, "tiny/1", kind="sparse", similarity="kernel")
+
+
+class NoInputSize(Tiny):
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_size = 0
+
+
+class Lists(Tiny):
+    def embed(self, images: Sequence[Image]) -> Vectors:
+        return super().embed(images).tolist()  # type: ignore[no-any-return]
+
+
+class Columns(Tiny):
+    def embed(self, images: Sequence[Image]) -> Vectors:
+        return np.asfortranarray(super().embed(images))
+
+
+class Another(Tiny):
+    """Each one made has a vector of its own for the same picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noise = np.random.default_rng(next(SERIAL)).normal(0, 0.01, 13)
+
+    def row(self, image: Image) -> npt.NDArray[Any]:
+        row = super().row(image) + self.noise
+        return np.asarray(row / np.linalg.norm(row))
+
+
+class SeesTheLast(Tiny):
+    """Right for a single picture; what the last of several is changes the rest when it is black."""
+
+    def embed(self, images: Sequence[Image]) -> Vectors:
+        rows = super().embed(images)
+        return rows if len(images) < 2 or images[-1].any() else np.roll(rows, 1, axis=1)
+
+
+class KeepsItsResult(Tiny):
+    """Remembers results, and hands out the memory itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: dict[bytes, Vectors] = {}
+
+    def embed(self, images: Sequence[Image]) -> Vectors:
+        key = b"".join(repr(image.shape).encode() + image.tobytes() for image in images)
+        if key not in self.known:
+            self.known[key] = super().embed(images)
+        return self.known[key]
+
+
+class Unless(Tiny):
+    """Another row for the pictures that ``odd`` says."""
+
+    def odd(self, image: Image) -> bool:
+        raise NotImplementedError
+
+    def row(self, image: Image) -> npt.NDArray[Any]:
+        row = super().row(image)
+        return np.roll(row, 1) if self.odd(image) else row
+
+
+class NeedsWritable(Unless):
+    def odd(self, image: Image) -> bool:
+        return not image.flags.writeable
+
+
+class NeedsContiguous(Unless):
+    def odd(self, image: Image) -> bool:
+        return not image.flags.c_contiguous and min(image.strides) > 0
+
+
+class ReadsMemory(Tiny):
+    """Takes the pixels as they lie in memory, which for a turned view is another picture."""
+
+    def row(self, image: Image) -> npt.NDArray[Any]:
+        turned = min(image.strides) < 0 or image.strides[0] < image.strides[1]
+        return super().row(image.ravel(order="K").reshape(image.shape) if turned else image)
+
+
+class Raises(Tiny):
+    """No picture of these shapes."""
+
+    def refuses(self, image: Image) -> bool:
+        raise NotImplementedError
+
+    def row(self, image: Image) -> npt.NDArray[Any]:
+        row = super().row(image)
+        return row * np.nan if self.refuses(image) else row
+
+
+class NoSinglePixel(Raises):
+    def refuses(self, image: Image) -> bool:
+        return image.shape[:2] == (1, 1)
+
+
+class NoStrips(Raises):
+    def refuses(self, image: Image) -> bool:
+        return max(image.shape[:2]) > 1000 and min(image.shape[:2]) < 16
+
+
+class NoGrey(Raises):
+    """Divides by the colourfulness of a picture, flat ones excepted."""
+
+    def refuses(self, image: Image) -> bool:
+        return bool(np.ptp(image) > 0 and (np.ptp(image, axis=2) == 0).all())
+
+
+class NothingHuge(Raises):
+    def refuses(self, image: Image) -> bool:
+        return image.size > 10_000_000
+
+
+class CropsTheHuge(Tiny):
+    def row(self, image: Image) -> npt.NDArray[Any]:
+        return super().row(image[:500, :500])
+
+
+class CropsBits(TinyBits):
+    def row(self, image: Image) -> npt.NDArray[Any]:
+        return super().row(image[:500, :500])
+
+
+def test_bits_have_a_likeness_of_their_own() -> None:
+    with pytest.raises(AssertionError, match="at 12 megapixels have bits in common"):
+        check_embedder(CropsBits)
+
+
+def test_a_decoder_that_leaves_a_picture_lying_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a file's orientation does to vectors is the decoder's doing, so that is what is broken here."""
+
+    def lying(data: bytes, *, input_size: int | None = None) -> Any:
+        pixels = np.asarray(Pillow.open(io.BytesIO(data)).convert("RGB"))
+        return SimpleNamespace(pixels=pixels)
+
+    check_embedder(Tiny)
+    monkeypatch.setattr("lookalike.testing.embedder.decode", lying)
+    with pytest.raises(AssertionError, match="EXIF orientation"):
+        check_embedder(Tiny)
+
+
+def test_a_decoder_that_darkens_grey_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lookalike.images.decode import decode
+
+    def dark(data: bytes, *, input_size: int | None = None) -> Any:
+        pixels = decode(data, input_size=input_size).pixels
+        return SimpleNamespace(pixels=pixels // 2 if Pillow.open(io.BytesIO(data)).mode == "L" else pixels)
+
+    monkeypatch.setattr("lookalike.testing.embedder.decode", dark)
+    with pytest.raises(AssertionError, match="a grey file"):
+        check_embedder(Tiny)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (OtherSpace, "different spaces"),
+        (Sparse, "kind 'sparse'"),
+        (NoInputSize, "input_size"),
+        (Lists, "should return an array, got list"),
+        (Columns, "not C-contiguous"),
+        (Another, "a second embedder gives other vectors"),
+        (SeesTheLast, "order of the batch"),
+        (KeepsItsResult, "what a caller does to a result"),
+        (NeedsWritable, "read-only"),
+        (NeedsContiguous, "non-contiguous"),
+        (ReadsMemory, "turned or mirrored"),
+        (NoSinglePixel, r"rows \[3\] are not finite"),
+        (NoStrips, r"rows \[4 5\] are not finite"),
+        (NoGrey, r"rows \[10\] are not finite"),
+        (NothingHuge, r"rows \[0\] are not finite"),
+        (CropsTheHuge, "at 12 megapixels have cosine"),
         (NotUnit, "norm 1"),
         (NotFinite, "not finite"),
         (Float64, "float32 is right"),
-        (WrongDim, r"\(11, 14\) is right"),
+        (WrongDim, r"\(12, 14\) is right"),
         (NothingFromNothing, r"gave shape \(0, 0\) for 0 images"),
         (Random, "a second call"),
         (BatchMean, "an image alone"),

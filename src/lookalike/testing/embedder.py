@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import numpy as np
+from PIL import Image as Pillow
 
+from ..images.decode import decode
 from ..index.scores import pair_scores
 from ..protocols import Embedder, Prepares
 from ..types import Image, Vectors
@@ -17,11 +20,12 @@ def check_embedder(make: Callable[[], Embedder], *, tolerance: float = 1e-5) -> 
     """Raise AssertionError, with what was wrong, unless the embedder keeps its contract.
 
     Checked: unit rows of finite float32 in the right shape (or packed bits, none too many), whatever the size and
-    content of the image (1 x 1, a long strip, black, white); the same vectors on a second call, from a second embedder,
-    and in any batch; the input left as it was, read-only and non-contiguous arrays taken; ``embed`` equal to
-    ``embed_prepared`` of ``prepare`` where there is such a pair; one fingerprint, stable and equal to that of the
-    space; different pictures told apart; and a picture at half its resolution recognised (cosine >= 0.95, or nine bits
-    of ten).
+    content of the image (1 x 1, a long strip, black, white, grey, 12 megapixels); the same vectors on a second call,
+    from a second embedder, and in any batch; the input left as it was; read-only, non-contiguous, turned and mirrored
+    arrays taken for what they show; a picture upright whatever the EXIF orientation of its file; a grey file equal to
+    the same in colour; ``embed`` equal to ``embed_prepared`` of ``prepare`` where there is such a pair; one
+    fingerprint, stable and equal to that of the space; different pictures told apart; and a picture at half its
+    resolution, or enlarged to 12 megapixels, recognised (cosine >= 0.95, or nine bits of ten).
 
     Args:
         make: returns a new embedder on each call.
@@ -34,6 +38,8 @@ def check_embedder(make: Callable[[], Embedder], *, tolerance: float = 1e-5) -> 
     _check_rows(vectors, len(images), embedder)
     _check_repeatable(embedder, make(), images, vectors, tolerance)
     _check_inputs(embedder, images, vectors, tolerance)
+    _check_orientation(embedder, tolerance)
+    _check_grey(embedder, tolerance)
     if isinstance(embedder, Prepares):
         prepared = [embedder.prepare(image) for image in images]
         _equal(embedder.embed_prepared(prepared), vectors, tolerance, "embed_prepared of prepare differs from embed")
@@ -47,7 +53,8 @@ def sample_images(seed: int = 0) -> list[Image]:
     flat = [np.full((40, 30, 3), value, np.uint8) for value in (0, 128, 255)]
     shapes = [(1, 1), (1, 2000), (2000, 1), (7, 5), (64, 64), (97, 203)]
     noise = [random.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
-    return [*flat, *noise, _scene(160, 120), _scene(96, 128, shift=2.0)]
+    scene = _scene(160, 120)
+    return [*flat, *noise, scene, _grey(scene), _scene(96, 128, shift=2.0)]
 
 
 def _scene(height: int, width: int, *, shift: float = 0.0) -> Image:
@@ -57,6 +64,11 @@ def _scene(height: int, width: int, *, shift: float = 0.0) -> Image:
     picture = 128 + 90 * np.stack(waves, axis=-1)
     picture[(x - 0.4) ** 2 + (y - 0.55) ** 2 < 0.06] = (230, 40 + 60 * shift, 60)
     return picture.clip(0, 255).astype(np.uint8)
+
+
+def _grey(image: Image) -> Image:
+    """Return the mean of the channels, in all three of them."""
+    return np.repeat(image.mean(axis=2, keepdims=True).round(), 3, axis=2).astype(np.uint8)
 
 
 def _check_names(embedder: Embedder, again: Embedder) -> None:
@@ -102,8 +114,9 @@ def _check_inputs(embedder: Embedder, images: list[Image], vectors: Vectors, tol
     embedder.embed(copies)
     changed = [i for i, (a, b) in enumerate(zip(images, copies, strict=True)) if not np.array_equal(a, b)]
     assert not changed, f"embed changed the pixels of images {changed}"
-    vectors[:] = 0  # what the caller does with the result must not reach the next one
-    fresh = embedder.embed(images)
+    fresh = vectors.copy()
+    vectors[:] = 0
+    _equal(embedder.embed(images), fresh, tolerance, "what a caller does to a result changes the next one")
     for image in copies:
         image.flags.writeable = False
     _equal(embedder.embed(copies), fresh, tolerance, "read-only images have other vectors")
@@ -112,15 +125,52 @@ def _check_inputs(embedder: Embedder, images: list[Image], vectors: Vectors, tol
     vectors[:] = fresh
 
 
+def _check_orientation(embedder: Embedder, tolerance: float) -> None:
+    """Arrays that are turned in memory, and files that say by EXIF that they are."""
+    upright = _scene(96, 128)
+    turned = [np.rot90(side, turns) for side in (upright, upright[:, ::-1]) for turns in range(4)]
+    expected = embedder.embed([np.ascontiguousarray(view) for view in turned])
+    _equal(embedder.embed(turned), expected, tolerance, "a turned or mirrored view of memory has another vector")
+    # What each EXIF orientation of 1 to 8 says was done to the picture, so that undoing it gives the upright one.
+    back = [turned[at] for at in (0, 4, 2, 6, 5, 1, 7, 3)]
+    files = [_png(Pillow.fromarray(np.ascontiguousarray(view)), tag) for tag, view in enumerate(back, 1)]
+    shown = [decode(file, input_size=embedder.input_size).pixels for file in files]
+    rows = np.repeat(embedder.embed(shown[:1]), len(shown), axis=0)
+    _equal(embedder.embed(shown), rows, tolerance, "the EXIF orientation of a file changes its vector")
+
+
+def _check_grey(embedder: Embedder, tolerance: float) -> None:
+    grey = _grey(_scene(96, 128))
+    files = [_png(Pillow.fromarray(grey[:, :, 0])), _png(Pillow.fromarray(grey))]
+    one, three = embedder.embed([decode(file, input_size=embedder.input_size).pixels for file in files])
+    _equal(one[None], three[None], tolerance, "a grey file has another vector than the same in colour")
+
+
+def _png(picture: Pillow.Image, orientation: int = 1) -> bytes:
+    out = io.BytesIO()
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    picture.save(out, "PNG", exif=exif)
+    return out.getvalue()
+
+
 def _check_likeness(embedder: Embedder) -> None:
     large, other = _scene(2 * embedder.input_size + 64, 512), _scene(300, 500, shift=2.0)
-    half = _halve(large)
-    a, b, c = embedder.embed([large, half, other])
-    space = embedder.space
-    near, far = (float(pair_scores(a[None], row[None], space.similarity, space.dim)[0]) for row in (b, c))
-    what, least = ("bits in common", 0.9) if space.kind == "bits" else ("cosine", 0.95)
+    small = _scene(300, 400)
+    huge = small.repeat(10, axis=0).repeat(10, axis=1)
+    rows = embedder.embed([large, _halve(large), other, small])
+    vast = embedder.embed([huge])
+    _check_rows(vast, 1, embedder)
+    near, far = (_score(embedder, rows[[0, at]]) for at in (1, 2))
+    wide = _score(embedder, np.concatenate([rows[3:], vast]))
+    what, least = ("bits in common", 0.9) if embedder.space.kind == "bits" else ("cosine", 0.95)
     assert near >= least, f"a picture and itself at half the size have {what} {near:.4f}, under {least}"
     assert far < near, f"another picture is as near ({far:.4f}) as the same at half the size"
+    assert wide >= least, f"a picture and itself at 12 megapixels have {what} {wide:.4f}, under {least}"
+
+
+def _score(embedder: Embedder, pair: Vectors) -> float:
+    return float(pair_scores(pair[:1], pair[1:], embedder.space.similarity, embedder.space.dim)[0])
 
 
 def _halve(image: Image) -> Image:
