@@ -69,6 +69,20 @@ def grocery(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+def test_an_embedder_that_learns_is_taught_by_the_benchmark(run: Run, grocery: Path, tmp_path: Path) -> None:
+    words = ("--benchmark", "grocery", "--data", str(grocery), "--all", "--embedder", "eigenfaces", "--json")
+    first = run(*words)
+    assert first.code == 0
+    assert first.json["benchmark"]["embedder"] == "eigenfaces"
+    kept = run(*words, "--collection", str(tmp_path / "kept"))
+    assert kept.json["metrics"] == first.json["metrics"]  # the same images and seed teach the same
+    # A collection that has been taught is not taught again: with a new seed it keeps its vectors.
+    again = run(*words, "--collection", str(tmp_path / "kept"), "--seed", "5")
+    assert again.code == 0
+    values = [{key: each["value"] for key, each in done.json["metrics"].items()} for done in (kept, again)]
+    assert values[0] == values[1]
+
+
 OPTIONS = ("--embedder", "color-histogram")
 
 

@@ -265,7 +265,7 @@ class NoSinglePixel(Raises):
 
 class NoStrips(Raises):
     def refuses(self, image: Image) -> bool:
-        return max(image.shape[:2]) > 1000 and min(image.shape[:2]) < 16
+        return bool(max(image.shape[:2]) > 1000 and min(image.shape[:2]) < 16)
 
 
 class NoGrey(Raises):

@@ -50,7 +50,7 @@ EMBEDDERS: Registry[Embedder] = Registry(
     extras={"hf:": "hub", "tflite:": "tflite"},
 )
 
-ALIASES = {"builtin": "builtin-1"}
+ALIASES = {"builtin": "builtin-1", "histogram-lab": "color-histogram"}
 
 DEVICES = ("auto", "cpu", "cuda", "coreml")
 
@@ -60,8 +60,9 @@ _TAKES_DEVICE = frozenset({"hf:", "onnx:", "subject:"})
 def resolve(name: str) -> str:
     """Return the versioned name that an alias stands for, and every other name as it is.
 
-    Aliases are ``builtin``, the recommended models of the hub (``dinov2-small``, ...), and ``auto``: the first of those
-    models that has been downloaded already and fits into this machine's memory, else ``builtin``.
+    Aliases are those of ``ALIASES``, such as ``builtin``; the recommended models of the hub (``dinov2-small``, ...);
+    and ``auto``: the first of those models that has been downloaded already and fits into this machine's memory, else
+    ``builtin``.
 
     Example:
         >>> resolve("builtin")

@@ -38,7 +38,7 @@ def hog() -> Handcrafted:
 
 
 def color_histogram() -> Handcrafted:
-    """Return the colours alone, wherever they are."""
+    """Return how much there is of each colour of L*a*b*, where equal distances look about equally large."""
     return alone("color-histogram", ColorHistogram())
 
 

@@ -71,7 +71,15 @@ def test_block_means_equal_a_loop() -> None:
     for found, one in zip(BlockMeanHash().describe(grey), grey, strict=True):
         means = [one[8 * i : 8 * i + 8, 8 * j : 8 * j + 8].mean() for i in range(16) for j in range(16)]
         middle = sorted(means)
-        assert found.tolist() == [mean > (middle[127] + middle[128]) / 2 for mean in means]
+        assert found.tolist() == [mean >= (middle[127] + middle[128]) / 2 for mean in means]
+
+
+def test_the_block_mean_hash_sees_a_drawing_on_white() -> None:
+    """Most blocks are white and so is the median: those that reach it are 1, the drawing is 0."""
+    grey = np.full((1, 128, 128), 255, np.uint8)
+    grey[0, 8:24, 40:48] = 0  # blocks (1, 5) and (2, 5)
+    found = BlockMeanHash().describe(grey)[0]
+    assert np.flatnonzero(~found).tolist() == [1 * 16 + 5, 2 * 16 + 5]
 
 
 @pytest.mark.parametrize("name", [*SAME, "whash", "blockmean-hash"])

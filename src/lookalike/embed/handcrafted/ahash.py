@@ -31,15 +31,10 @@ class AverageHash:
         """Return side, side."""
         return self.side, self.side
 
-    @property
-    def bits(self) -> int:
-        """Return side x side."""
-        return self.side**2
-
     def describe(self, grey: Grey) -> npt.NDArray[np.bool_]:
-        """Return (B, bits)."""
+        """Return (B, side x side)."""
         pixels = grey.reshape(len(grey), -1).astype(np.int64)
-        return np.asarray(pixels * self.bits > pixels.sum(axis=1, keepdims=True))  # whole numbers: no rounding
+        return np.asarray(pixels * self.side**2 > pixels.sum(axis=1, keepdims=True))  # whole numbers: no rounding
 
 
 def ahash() -> Hashing:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from .canvas import Views
 from .lab import to_lab
 from .normalise import powered
+from .soft_bins import Axis, count
 
 __all__ = ["ColorHistogram"]
 
@@ -50,31 +50,8 @@ class ColorHistogram:
 
         Bin (l, a, b) is at (l * chroma + a) * chroma + b.
         """
-        bins = self.lightness * self.chroma**2
-        lab = to_lab(pixels).reshape(-1, 3)
-        axes = (
-            self._share(lab[:, 0], 0, 100, self.lightness),
-            self._share(lab[:, 1], -self.reach, self.reach, self.chroma),
-            self._share(lab[:, 2], -self.reach, self.reach, self.chroma),
-        )
-        first = np.repeat(np.arange(len(pixels)) * bins, len(lab) // max(len(pixels), 1))
-        total = np.zeros(len(pixels) * bins)
-        for upper in product((0, 1), repeat=3):
-            place, share = np.zeros(len(lab), np.int64), np.ones(len(lab), np.float32)
-            for (low, part), up, size in zip(axes, upper, (self.lightness, self.chroma, self.chroma), strict=True):
-                place = place * size + low + up
-                share = share * (part if up else 1 - part)
-            some = share > 0  # most pixels lie well inside one bin
-            total += np.bincount(first[some] + place[some], share[some], len(total))
-        return total.reshape(len(pixels), bins).astype(np.float32)
-
-    def _share(
-        self, values: npt.NDArray[np.float32], low: float, high: float, bins: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Return the lower of the two bins of each value, and the part of it that goes to the upper one."""
-        at = np.clip((values - low) * (bins / (high - low)) - 0.5, 0, bins - 1)
-        lower = np.minimum(at.astype(np.int64), bins - 2)
-        return lower, np.clip((at - lower - 0.5) / self.softness + 0.5, 0, 1).astype(np.float32)
+        chroma = Axis(-self.reach, self.reach, self.chroma)
+        return count(to_lab(pixels), (Axis(0, 100, self.lightness), chroma, chroma), self.softness)
 
 
 @cache

@@ -31,13 +31,8 @@ class DifferenceHash:
         """Return side + 1, side."""
         return self.side + 1, self.side
 
-    @property
-    def bits(self) -> int:
-        """Return side x side."""
-        return self.side**2
-
     def describe(self, grey: Grey) -> npt.NDArray[np.bool_]:
-        """Return (B, bits)."""
+        """Return (B, side x side)."""
         return np.asarray(grey[:, :, 1:] > grey[:, :, :-1]).reshape(len(grey), -1)
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .canvas import CONTENT_SIDE, Views
 from .embedder import Handcrafted, alone
+from .normalise import centred
 
 __all__ = ["Fourier", "fourier"]
 
@@ -51,8 +52,7 @@ class Fourier:
         weights = _cells(self.rings, self.sectors)
         mean = level @ weights.T
         spread = np.sqrt(np.maximum(level**2 @ weights.T - mean**2, 0))
-        rows = np.concatenate([mean - self.typical[0], spread - self.typical[1]], axis=1)
-        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+        return centred(mean, spread, self.typical)
 
 
 def _frequency() -> tuple[Floats, Floats]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .canvas import Views
 from .embedder import Handcrafted, alone
+from .normalise import centred
 
 __all__ = ["Gabor", "bank", "gabor", "responses"]
 
@@ -49,9 +50,7 @@ class Gabor:
             for part in responses(grey, self.scales, self.orientations)
         ]
         mean, spread = (np.stack(column, axis=1) for column in zip(*each, strict=True))
-        rows = np.concatenate([mean - self.typical[0], spread - self.typical[1]], axis=1)
-        norm = np.linalg.norm(rows, axis=1, keepdims=True)
-        return np.asarray(rows / np.where(norm > 0, norm, 1), np.float32)
+        return centred(mean, spread, self.typical)
 
 
 MARGIN = 8  # pixels of mirror image around the picture, so that its opposite edges do not meet

@@ -27,12 +27,12 @@ class Hash(Protocol):
         ...
 
     @property
-    def bits(self) -> int:
-        """Return how many bits it gives."""
+    def side(self) -> int:
+        """Return the square root of how many bits it gives."""
         ...
 
     def describe(self, grey: Grey) -> npt.NDArray[np.bool_]:
-        """Return (B, bits) of (B, height, width)."""
+        """Return (B, side x side) of (B, height, width)."""
         ...
 
 
@@ -54,7 +54,7 @@ class Hashing:
         self.method = method
         text = f"grey, Lanczos, 1;{method!r}"
         self.fingerprint = f"{name}/{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-        self.space = VectorSpace(name, method.bits, self.fingerprint, kind="bits", similarity="hamming")
+        self.space = VectorSpace(name, method.side**2, self.fingerprint, kind="bits", similarity="hamming")
         self.input_size = _INPUT_SIZE
 
     def __repr__(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from .canvas import Views
 from .embedder import Handcrafted, alone
 from .normalise import powered
+from .soft_bins import Axis, count
 
 __all__ = ["SoftHistogram", "brightness", "hsv", "opponent", "rgb", "to_hsv", "to_opponent"]
 
@@ -53,37 +53,12 @@ class SoftHistogram:
 
     def counts(self, pixels: Floats) -> Floats:
         """Return (B, all bins): how many of (B, H, W, 3) sRGB pixels, or (B, H, W, 1) grey ones, each bin holds."""
-        values = _CONVERT[self.space](pixels)
-        flat = values.reshape(-1, values.shape[-1])
+        ranges = zip(_RANGES[self.space], self.bins, strict=True)
         axes = [
-            self._share(flat[:, axis], low, high, size, round_about=self.space == "hsv" and axis == 0)
-            for axis, ((low, high), size) in enumerate(zip(_RANGES[self.space], self.bins, strict=True))
+            Axis(low, high, bins, closed=self.space == "hsv" and at == 0)
+            for at, ((low, high), bins) in enumerate(ranges)
         ]
-        bins = int(np.prod(self.bins))
-        first = np.repeat(np.arange(len(pixels)) * bins, len(flat) // max(len(pixels), 1))
-        total = np.zeros(len(pixels) * bins)
-        for upper in product((0, 1), repeat=len(axes)):
-            place, share = np.zeros(len(flat), np.int64), np.ones(len(flat), np.float32)
-            for (low_bin, high_bin, part), up, size in zip(axes, upper, self.bins, strict=True):
-                place = place * size + (high_bin if up else low_bin)
-                share = share * (part if up else 1 - part)
-            some = share > 0
-            total += np.bincount(first[some] + place[some], share[some], len(total))
-        return total.reshape(len(pixels), bins).astype(np.float32)
-
-    def _share(
-        self, values: Floats, low: float, high: float, bins: int, *, round_about: bool
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
-        """Return the two bins of each value, and the part of it that goes to the upper one."""
-        at = (values - low) * (bins / (high - low)) - 0.5
-        if not round_about:
-            at = np.clip(at, 0, bins - 1)
-        lower = np.floor(at)
-        part = np.clip((at - lower - 0.5) / self.softness + 0.5, 0, 1).astype(np.float32)
-        first = lower.astype(np.int64)
-        if round_about:
-            return first % bins, (first + 1) % bins, part
-        return first, np.minimum(first + 1, bins - 1), part
+        return count(_CONVERT[self.space](pixels), axes, self.softness)
 
     def _folded(self, counts: Floats) -> Floats:
         """Return the histogram with its meaningless bins put together."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["powered"]
+__all__ = ["centred", "powered"]
 
 
 def powered(rows: npt.NDArray[np.float32], power: float) -> npt.NDArray[np.float32]:
@@ -20,3 +20,15 @@ def powered(rows: npt.NDArray[np.float32], power: float) -> npt.NDArray[np.float
     raised = np.sign(scaled) * np.abs(scaled) ** power
     norm = np.linalg.norm(raised, axis=1, keepdims=True)
     return np.asarray(raised / np.where(norm > 0, norm, 1), np.float32)
+
+
+def centred(
+    mean: npt.NDArray[np.float32], spread: npt.NDArray[np.float32], typical: tuple[float, float]
+) -> npt.NDArray[np.float32]:
+    """Return (B, 2 N): means and spreads (B, N), less those of a typical picture, rows scaled to unit norm.
+
+    What all pictures have in common would make the angle between any two of them small. A row of zeros stays one.
+    """
+    rows = np.concatenate([mean - typical[0], spread - typical[1]], axis=1)
+    norm = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(norm > 0, norm, 1), np.float32)

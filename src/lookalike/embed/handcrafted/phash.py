@@ -37,13 +37,8 @@ class CosineHash:
         """Return side x factor, twice."""
         return self.side * self.factor, self.side * self.factor
 
-    @property
-    def bits(self) -> int:
-        """Return side x side."""
-        return self.side**2
-
     def describe(self, grey: Grey) -> npt.NDArray[np.bool_]:
-        """Return (B, bits)."""
+        """Return (B, side x side)."""
         waves = _waves(grey.shape[1], self.side)
         low = (waves @ grey.astype(np.float64) @ waves.T).reshape(len(grey), -1)
         return np.asarray(low > np.median(low, axis=1, keepdims=True) + self.margin)

@@ -35,13 +35,8 @@ class WaveletHash:
         """Return scale, scale."""
         return self.scale, self.scale
 
-    @property
-    def bits(self) -> int:
-        """Return side x side."""
-        return self.side**2
-
     def describe(self, grey: Grey) -> npt.NDArray[np.bool_]:
-        """Return (B, bits)."""
+        """Return (B, side x side)."""
         block = self.scale // self.side
         blocks = grey.reshape(len(grey), self.side, block, self.side, block)
         low = blocks.sum(axis=(2, 4), dtype=np.int64).reshape(len(grey), -1)
