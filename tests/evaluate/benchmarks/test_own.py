@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import cast
 from zlib import crc32
 
 import numpy as np
@@ -18,11 +19,13 @@ from PIL import Image as Pillow
 
 import lookalike
 from lookalike.collection import Collection
+from lookalike.embed import create
 from lookalike.errors import BadInput, NoSuchFile, UnknownName
 from lookalike.evaluate.benchmarks import BENCHMARKS, Material, held_out, read_benchmark
 from lookalike.evaluate.benchmarks.base import without_skin_tone
-from lookalike.evaluate.benchmarks.running import index_benchmark, prepare, run_benchmark
+from lookalike.evaluate.benchmarks.running import index_benchmark, prepare, run_benchmark, taught_by
 from lookalike.evaluate.summary import per_query
+from lookalike.protocols import Embedder, Learns
 from pictures import picture
 
 
@@ -223,6 +226,21 @@ def test_fashion_mnist_searches_training_images_with_test_images(tmp_path: Path,
     assert {ids[row] for row in evaluation.shown.ravel().tolist()} == {f"train20k/0000{n}" for n in range(5)}
     assert evaluation.judged.total.tolist() == [2, 2]
     assert index_benchmark(photos, material).unchanged == 7
+
+
+def test_images_that_lie_in_no_file_of_their_own_teach_as_well(tmp_path: Path) -> None:
+    write_idx(tmp_path / "fashion-mnist", "train20k", [0, 0, 1, 1, 2], 0)
+    write_idx(tmp_path / "fashion-mnist", "t10k", [0, 1], 1)
+    material = read_benchmark("fashion-mnist", tmp_path)
+    made = taught_by("eigenfaces", material)
+    assert isinstance(made, Learns)
+    assert made.fitted
+    images = [np.repeat(image[:, :, None], 3, axis=2) for image in (material.pixels or dict)().values()]
+    pupil = create("eigenfaces")
+    assert isinstance(pupil, Learns)
+    by_hand = pupil.fit(images, 0)
+    assert cast(Embedder, made).fingerprint == by_hand.fingerprint
+    assert taught_by("dhash", material) == "dhash"
 
 
 def test_damaged_idx_images_are_named(tmp_path: Path, photos: Collection) -> None:
