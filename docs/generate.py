@@ -166,6 +166,49 @@ def errors_page() -> str:
     return "\n\n".join(["# Errors", text, "\n".join(lines)])
 
 
+# -- the service ------------------------------------------------------------------------------------------------------
+
+
+def serve_routes() -> str:
+    """Return every route of the REST API."""
+    from lookalike.serve import Settings, create_app
+
+    lines = ["| address | needs | what it does |", "|---|---|---|"]
+    for path, methods in create_app(Settings()).openapi()["paths"].items():
+        for method, route in methods.items():
+            sentence = " ".join(route["description"].split())
+            lines.append(f"| `{method.upper()} {path}` | {route['x-role'] or ''} | {sentence} |")
+    return "\n".join(lines)
+
+
+def serve_settings() -> str:
+    """Return every setting with its default."""
+    import dataclasses
+
+    from lookalike.serve import Settings
+
+    about = _attributes(Settings)
+    lines = ["| key | default | what it sets |", "|---|---|---|"]
+    for field in dataclasses.fields(Settings):
+        default = getattr(Settings(), field.name)
+        if isinstance(default, tuple):
+            default = list(default)
+        shown = json.dumps(default) if not isinstance(default, dict) else "{}"
+        lines.append(f"| `{field.name}` | `{shown}` | {about[field.name]} |")
+    return "\n".join(lines)
+
+
+def _attributes(kind: type) -> dict[str, str]:
+    """Return what a docstring says of each attribute; one text for several stands by each of them."""
+    text = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
+    found: dict[str, str] = {}
+    for entry in re.split(r"\n    (?=\w)", f"\n{inspect.cleandoc(text)}".replace("\n", "\n    ")):
+        names, colon, sentence = " ".join(entry.split()).partition(": ")
+        if colon:
+            found |= dict.fromkeys(names.split(", "), sentence.replace("``", "`"))
+    return found
+
+
 # -- figures ----------------------------------------------------------------------------------------------------------
 
 
@@ -290,7 +333,12 @@ def _result(name: str) -> Json | None:
 
 
 PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "embedders.md": embedders_page, "errors.md": errors_page}
-BLOCKS: dict[str, Callable[[], str]] = {"quality-table": quality_table, "speed-table": speed_table}
+BLOCKS: dict[str, Callable[[], str]] = {
+    "quality-table": quality_table,
+    "serve-routes": serve_routes,
+    "serve-settings": serve_settings,
+    "speed-table": speed_table,
+}
 
 
 if __name__ == "__main__":

@@ -14,12 +14,19 @@
     │   ├── ImageTooLarge                over the limit of megapixels or bytes
     │   └── FetchFailed (OSError)        a file or URL that could not be read
     ├── ModelError                       weights or a model file that cannot be used
-    └── CollectionError
-        ├── NoCollection                 no collection there
-        ├── CollectionBusy               another process is writing
-        ├── OtherEmbedder                the collection was made with another embedder
-        ├── NewerFormat                  the collection was made by a newer version
-        └── StorageFailed (OSError)      full disk, read-only folder, damaged file
+    ├── CollectionError
+    │   ├── NoCollection                 no collection there
+    │   ├── CollectionBusy               another process is writing
+    │   ├── OtherEmbedder                the collection was made with another embedder
+    │   ├── NewerFormat                  the collection was made by a newer version
+    │   └── StorageFailed (OSError)      full disk, read-only folder, damaged file
+    └── ServiceError                     what a server refuses, or cannot do now
+        ├── NotFound (LookupError)       no such collection, record or job on the server
+        ├── NotAllowed (PermissionError) no key, a wrong one, or one that may not do this
+        ├── OverLimit (ValueError)       a request larger than the server takes
+        ├── TooManyRequests              a key's rate is used up for the moment
+        ├── Overloaded                   the server has as much to do as it can queue
+        └── TimedOut (TimeoutError)      the time limit of a request has passed
 """
 
 from __future__ import annotations
@@ -40,8 +47,15 @@ __all__ = [
     "NewerFormat",
     "NoCollection",
     "NoSuchFile",
+    "NotAllowed",
+    "NotFound",
     "OtherEmbedder",
+    "OverLimit",
+    "Overloaded",
+    "ServiceError",
     "StorageFailed",
+    "TimedOut",
+    "TooManyRequests",
     "UnknownName",
 ]
 
@@ -167,3 +181,55 @@ class StorageFailed(CollectionError, OSError):
 
     code = "storage_failed"
     exit_code = 3
+
+
+class ServiceError(LookalikeError):
+    """What a server refuses, or cannot do now.
+
+    Args:
+        message: one sentence: what was wrong.
+        hint: one sentence: what to do about it.
+        retry_after_s: seconds after which the same request may succeed; None: it will not by waiting.
+    """
+
+    code = "service_error"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class NotFound(ServiceError, LookupError):
+    """No such collection, record or job on the server."""
+
+    code = "not_found"
+
+
+class NotAllowed(ServiceError, PermissionError):
+    """No key, a wrong one, or one that may not do this."""
+
+    code = "not_allowed"
+
+
+class OverLimit(ServiceError, ValueError):
+    """A request larger than the server takes."""
+
+    code = "over_limit"
+
+
+class TooManyRequests(ServiceError):
+    """The rate of a key is used up for the moment."""
+
+    code = "too_many_requests"
+
+
+class Overloaded(ServiceError):
+    """The server has as much to do as it can queue."""
+
+    code = "overloaded"
+
+
+class TimedOut(ServiceError, TimeoutError):
+    """The time limit of a request has passed."""
+
+    code = "timed_out"

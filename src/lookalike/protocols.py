@@ -237,8 +237,8 @@ class Store(Protocol):
 
     def close(self) -> None: ...
 
-    def writing(self) -> AbstractContextManager[None]:
-        """Hold the writer's lock; may be nested within one store."""
+    def writing(self, *, wait_s: float = 0.0) -> AbstractContextManager[None]:
+        """Hold the writer's lock, waiting for it at most so long; may be nested within one store."""
         ...
 
     def setting(self, key: str, default: str = "") -> str: ...

@@ -224,6 +224,9 @@ class Hit:
     relevance: float | None = None  # the score calibrated to a probability, where the collection is calibrated
     found_by: Literal["vector", "text", "both"] = "vector"
     group: Group | None = None  # where results were asked for by group
+    width: int = 0  # pixels of the upright image; 0 when unknown
+    height: int = 0
+    content_hash: str = ""  # sha256 of its bytes, in hex; empty when unknown
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,6 +31,8 @@ COMMANDS = {
     "rebase": ("rebase", "Say that the images' folder has moved; nothing is read again."),
     "export": ("export", "Write vectors and metadata in the layout of clip-retrieval."),
     "import": ("import_", "Take in vectors that were made elsewhere (.npy and Parquet)."),
+    "serve": ("serve", "Serve collections over HTTP: the REST API and the web page."),
+    "keys": ("keys", "Make, list and remove keys for `lookalike serve`."),
     "backup": ("backup", "Copy a collection into one file, or restore it from there."),
 }
 

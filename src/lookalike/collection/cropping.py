@@ -14,7 +14,7 @@ from ..errors import BadQuery
 from ..protocols import Embedder
 from ..types import Query, QueryItem, Region
 from .in_memory import pixels_of
-from .pipeline import item_pixels
+from .pipeline import MAX_MEGAPIXELS, item_pixels
 
 __all__ = ["cropped"]
 
@@ -23,7 +23,12 @@ _PICTURES = ("path", "url", "stdin", "image")
 
 
 def cropped(
-    query: Query, embedder: Callable[[], Embedder], *, box: Box | None = None, subject: str | None = None
+    query: Query,
+    embedder: Callable[[], Embedder],
+    *,
+    box: Box | None = None,
+    subject: str | None = None,
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> tuple[Query, list[str]]:
     """Return the query with its pictures cut, and a sentence for each where that changed less than was asked for.
 
@@ -34,6 +39,7 @@ def cropped(
         embedder: returns what makes the collection's vectors.
         box: the person's; of the one picture of the query.
         subject: the name of a detector.
+        max_megapixels: a larger picture is refused.
 
     Raises:
         BadQuery: both, or a box with a query that is not of one picture, or nothing to cut.
@@ -54,7 +60,7 @@ def cropped(
     def cut(item: QueryItem) -> QueryItem:
         if item.kind not in _PICTURES:
             return item
-        pixels = pixels_of(item_pixels(item, FULL))
+        pixels = pixels_of(item_pixels(item, FULL, max_megapixels=max_megapixels))
         region = box.region(pixels.shape[1], pixels.shape[0]) if box else None
         if detector is not None:
             region = next(iter(detector.detect(pixels)), None)

@@ -21,7 +21,7 @@ from .in_memory import AnyImage, items_of
 from .ingest import Ingest, Options
 from .learning import recalled
 from .near_pairs import NearPairs, near_pairs
-from .pipeline import Pipeline
+from .pipeline import MAX_MEGAPIXELS, Pipeline
 from .queries import Searchable, understand
 from .reports import AddReport, Estimate, OnProgress
 from .results import Results
@@ -43,15 +43,25 @@ class Collection:
         space: the name of the vector space that is searched and added to.
         embedder: what makes the vectors; None: made from the stored name when it is first needed.
         device: where a model runs: ``auto``, ``cpu``, ``cuda`` or ``coreml``.
+        max_megapixels: a larger picture is refused as a query.
     """
 
-    def __init__(self, store: Store, space: str, *, embedder: Embedder | None = None, device: str = "auto") -> None:
+    def __init__(
+        self,
+        store: Store,
+        space: str,
+        *,
+        embedder: Embedder | None = None,
+        device: str = "auto",
+        max_megapixels: float = MAX_MEGAPIXELS,
+    ) -> None:
         self.store = store
         self.device = device
+        self.max_megapixels = max_megapixels
         self._space = space
         self._embedder = embedder
         self._others: dict[str, Collection] = {}
-        self._pipeline = Pipeline(store, self.space, lambda: self.embedder)
+        self._pipeline = Pipeline(store, self.space, lambda: self.embedder, max_megapixels=max_megapixels)
 
     def __enter__(self) -> Collection:
         return self
@@ -241,6 +251,10 @@ class Collection:
             if text != self.store.setting(key):  # a write makes every reader look at the vectors again
                 self.store.set_setting(key, text)
 
+    def warm(self) -> None:
+        """Map the vectors now, so that the first search need not."""
+        _ = self._pipeline.index
+
     # -- reading --------------------------------------------------------------------------------------------------
 
     def get(self, id: str) -> Record | None:
@@ -311,7 +325,7 @@ class Collection:
         if name == self._space:
             return self
         if name not in self._others:
-            self._others[name] = Collection(self.store, name, device=self.device)
+            self._others[name] = Collection(self.store, name, device=self.device, max_megapixels=self.max_megapixels)
         return self._others[name]
 
     def near_pairs(self, threshold: float, *, rows: Rows | None = None, against: Rows | None = None) -> NearPairs:

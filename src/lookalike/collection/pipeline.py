@@ -27,7 +27,9 @@ from .sameness import same_as
 from .where import Condition, Filter
 from .word_search import Ranking, with_words
 
-__all__ = ["Pipeline", "item_pixels"]
+__all__ = ["MAX_MEGAPIXELS", "Pipeline", "item_pixels"]
+
+MAX_MEGAPIXELS = 200.0  # of a query's picture, unless somebody says otherwise
 
 T = TypeVar("T")
 
@@ -41,9 +43,18 @@ class Pipeline:
         store: an open one.
         space: what is searched.
         embedder: returns what makes vectors of new images; called only for queries that need it.
+        max_megapixels: a larger picture is refused as a query.
     """
 
-    def __init__(self, store: Store, space: VectorSpace, embedder: Callable[[], Embedder]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        space: VectorSpace,
+        embedder: Callable[[], Embedder],
+        *,
+        max_megapixels: float = MAX_MEGAPIXELS,
+    ) -> None:
+        self._max_megapixels = max_megapixels
         self._store = store
         self._space = space
         self._embedder = embedder
@@ -218,7 +229,7 @@ class Pipeline:
         embedder = self._embedder()
         if item.kind == "text" and isinstance(embedder, TextEmbedder):
             return clock.time("embed", lambda: embedder.embed_text([item.value]))
-        pixels = clock.time("read", lambda: item_pixels(item, embedder.input_size))
+        pixels = clock.time("read", lambda: item_pixels(item, embedder.input_size, max_megapixels=self._max_megapixels))
         return clock.time("embed", lambda: embedder.embed([pixels]))
 
     def _hits(
@@ -241,6 +252,9 @@ class Pipeline:
                 relevance,
                 ranking.found_by(record.row),
                 None if groups is None else groups.shown(record.row),
+                record.width,
+                record.height,
+                record.content_hash,
             )
             for rank, ((record, score), relevance) in enumerate(zip(found, known, strict=True), start=1)
         )
@@ -275,7 +289,7 @@ def _none_relevant(best: Hit, least: float) -> str:
     return f"Nothing reaches a relevance of {least:g}: {found}."
 
 
-def item_pixels(item: QueryItem, input_size: int) -> Image:
+def item_pixels(item: QueryItem, input_size: int, *, max_megapixels: float = MAX_MEGAPIXELS) -> Image:
     """Return the picture of one part of a query, (H, W, 3); reduced where the ``input_size`` allows it.
 
     Raises:
@@ -291,7 +305,7 @@ def item_pixels(item: QueryItem, input_size: int) -> Image:
         raise BadQuery("standard input has not been read.", hint="Pass its bytes instead.")
     else:
         data = read_source(os.path.abspath(item.value))
-    return decode(data, input_size=input_size).pixels
+    return decode(data, input_size=input_size, max_megapixels=max_megapixels).pixels
 
 
 class _Clock:

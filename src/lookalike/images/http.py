@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["fetch"]
+__all__ = ["certificates", "fetch"]
 
 _HEADERS = {
     "User-Agent": f"lookalike/{__version__} (image search; python-httpx)",
@@ -40,8 +40,14 @@ _NO_PICTURE = {
 }
 
 
-def fetch(url: str, *, limits: FetchLimits | None = None) -> bytes:
+def fetch(url: str, *, limits: FetchLimits | None = None, transport: httpx.BaseTransport | None = None) -> bytes:
     """Return the bytes behind an http or https URL.
+
+    Args:
+        url: of one picture.
+        limits: the default ones when None.
+        transport: what every request goes through, those of redirects too; None: straight out, or through the proxy
+            that the environment names.
 
     Raises:
         FetchFailed: no answer in time, a status other than success, too many redirects, a web page instead of a
@@ -54,7 +60,14 @@ def fetch(url: str, *, limits: FetchLimits | None = None) -> bytes:
     shown = _shown(url)
     deadline = _Deadline(limits.total_s)
     try:
-        with deadline, httpx.Client(verify=_certificates(), timeout=limits.timeout_s, headers=_HEADERS) as client:
+        client = httpx.Client(
+            verify=certificates(),
+            timeout=limits.timeout_s,
+            headers=_HEADERS,
+            transport=transport,
+            trust_env=transport is None,  # a proxy of the environment would go round the transport
+        )
+        with deadline, client:
             request = client.build_request("GET", url)
             with _follow(client, request, shown, limits, deadline) as response:
                 return _body(response, shown, limits, deadline)
@@ -161,7 +174,7 @@ class _Deadline:
 
 
 @lru_cache(maxsize=1)
-def _certificates() -> ssl.SSLContext:
+def certificates() -> ssl.SSLContext:
     """Return the trusted certificates; loading them takes longer than many a fetch."""
     import httpx
 

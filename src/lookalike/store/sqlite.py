@@ -83,9 +83,13 @@ class SqliteStore:
         """Close the files; using the store afterwards is an error."""
         self._connections.close()
 
-    def writing(self) -> AbstractContextManager[None]:
-        """Hold the writer's lock; may be nested. Raises CollectionBusy while another process holds it."""
-        return self._lock.held()
+    def writing(self, *, wait_s: float = 0.0) -> AbstractContextManager[None]:
+        """Hold the writer's lock; may be nested.
+
+        Raises:
+            CollectionBusy: another process holds it, still so after ``wait_s`` seconds.
+        """
+        return self._lock.held(wait_s=wait_s)
 
     def setting(self, key: str, default: str = "") -> str:
         """Return a setting."""

@@ -1,0 +1,16 @@
+"""The routes: one file a resource. A new one is one file and one line here."""
+
+from __future__ import annotations
+
+from . import collections, health, pictures, records, search, session
+
+__all__ = ["ROUTERS"]
+
+ROUTERS = [
+    search.router,
+    records.router,
+    pictures.router,
+    collections.router,
+    session.router,
+    health.router,
+]

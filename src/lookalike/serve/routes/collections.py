@@ -1,0 +1,95 @@
+"""``/v1/collections``: what there is to search."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from ...collection.calibration import read_calibration
+from ...protocols import TextEmbedder
+from .. import wire
+from ..access import needs
+from ..collections import Served
+from ..encoding import json_answer
+from ..openapi import answers
+from ..service import service_of
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["collections"])
+
+_COLUMNS_OF = 1000  # records that are looked at for the names of metadata columns
+
+
+@router.get(
+    "/v1/collections",
+    summary="List the collections",
+    dependencies=needs("search"),
+    response_class=Response,
+    responses=answers(wire.Collections),
+    operation_id="list_collections",
+)
+async def list_all(request: Request) -> Response:
+    """Return what every collection on the server holds."""
+    service = service_of(request)
+    found = [await service.on(name, _about) for name in service.collections.names]
+    return json_answer({"collections": found})
+
+
+@router.get(
+    "/v1/collections/{name}",
+    summary="Look at a collection",
+    dependencies=needs("search"),
+    response_class=Response,
+    responses=answers(wire.CollectionInfo),
+    operation_id="get_collection",
+)
+async def look(name: str, request: Request) -> Response:
+    """Return how many images a collection holds, and what can be asked of it."""
+    return json_answer(await service_of(request).on(name, _about))
+
+
+@router.post(
+    "/v1/collections/{name}/reload",
+    summary="Open a collection again",
+    dependencies=needs("admin"),
+    response_class=Response,
+    responses=answers(wire.CollectionInfo),
+    operation_id="reload_collection",
+)
+async def reload(name: str, request: Request) -> Response:
+    """Swap in the collection as it is on disk now, with its model; requests that run finish with the old one.
+
+    Other worker processes follow by themselves where the files or the space were replaced.
+    """
+    service = service_of(request)
+    await service.workers.run(lambda: service.collections.reload(name), time_limit_s=600)
+    service.audit.note(request.state.caller.name, "reload", name)
+    return json_answer(await service.on(name, _about))
+
+
+def _about(served: Served) -> dict[str, object]:
+    collection = served.collection
+    store, space = collection.store, collection.space
+    columns: dict[str, None] = {}
+    for place, (_, metadata) in enumerate(store.metadata()):
+        if place >= _COLUMNS_OF:
+            break
+        columns.update(dict.fromkeys(metadata))
+    return {
+        "name": served.name,
+        "images": store.count(),
+        "space": space.name,
+        "spaces": {
+            name: {
+                "dim": each.dim,
+                "similarity": each.similarity,
+                "embedder": store.setting(f"embedder:{name}").partition(":")[0],
+                "text": isinstance(served.embedder, TextEmbedder) if name == space.name else None,
+            }
+            for name, each in store.spaces().items()
+        },
+        "calibrated": read_calibration(store, space) is not None,
+        "columns": list(columns),
+        "version": store.version,
+    }

@@ -1,0 +1,118 @@
+"""``POST /v1/collections/{name}/search``."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from ...collection import Results
+from ...errors import BadInput, OverLimit
+from ...types import Query
+from .. import wire
+from ..access import needs
+from ..answers import hit_answer, is_flagged, query_answer
+from ..bodies import read_form, validated
+from ..collections import Served
+from ..encoding import json_answer
+from ..kept import keep_queries
+from ..openapi import answers, multipart_body
+from ..paging import find_page
+from ..queries import ask
+from ..service import Service, service_of
+from ..settings import Settings
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["search"])
+
+_FILES = {"image": "images to search by", "negative": "images to move away from"}
+
+
+@router.post(
+    "/v1/collections/{name}/search",
+    summary="Find the images most alike",
+    dependencies=needs("search"),
+    response_class=Response,
+    responses=answers(wire.SearchAnswer, what="The hits of one page, best first."),
+    openapi_extra=multipart_body(wire.SearchRequest, _FILES),
+    operation_id="search",
+)
+async def search(name: str, request: Request) -> Response:
+    """Search by uploads, base64, URLs, ids, words and vectors, alone or together, or by a part of a picture."""
+    service = service_of(request)
+    service.collections.check(name)
+    form = await read_form(request, service.settings, max_files=service.settings.max_items)
+    body = validated(wire.SearchRequest, form.values)
+    _check(body, service.settings)
+    answer = await service.on(name, lambda served: _answer(body, form.files, served, service))
+    service.metrics.searched(answer["took_ms"])
+    return json_answer(answer)
+
+
+def _check(body: wire.SearchRequest, settings: Settings) -> None:
+    if body.k > settings.max_k:
+        raise OverLimit(f"k is at most {settings.max_k} here, got {body.k}.", hint="Ask for the next page instead.")
+    if body.rerank:
+        raise BadInput(f"there is no re-ranking stage {body.rerank[0]!r} yet.", hint="Leave rerank empty.")
+    if body.where is not None:
+        raise BadInput("filters on metadata are not there yet.", hint="Leave where out.")
+    if body.cursor is not None and body.offset:
+        raise BadInput("an offset and a cursor were both given.", hint="A cursor knows its place: leave offset out.")
+
+
+def _answer(body: wire.SearchRequest, uploads: Any, served: Served, service: Service) -> dict[str, Any]:
+    settings = service.settings
+    asked = ask(body, uploads, served, settings, service.fetch)
+    keep_queries(asked.images, settings)
+    identity = orjson.dumps([asked.query_id, body.model_dump(exclude={"query", "cursor", "offset", "k"})])
+    page = find_page(
+        lambda depth: _search(body, asked.query, depth, served, settings),
+        body.k,
+        request=identity,
+        offset=body.offset,
+        cursor=body.cursor,
+        max_depth=settings.max_depth,
+    )
+    answer: dict[str, Any] = {
+        "search_id": secrets.token_hex(12),
+        "query_id": asked.query_id,
+        "query": query_answer(page.results),
+        "hits": [
+            hit_answer(hit, rank, served.name, settings) for rank, hit in enumerate(page.hits, start=page.shown + 1)
+        ],
+        "took_ms": {stage: round(ms, 3) for stage, ms in page.results.took_ms.items()},
+    }
+    if page.results.note:
+        answer["note"] = page.results.note
+    if page.next is not None:
+        answer["next"] = page.next
+    return answer
+
+
+def _search(body: wire.SearchRequest, query: Query, depth: int, served: Served, settings: Settings) -> Results:
+    """Return the first ``depth`` hits that may be shown."""
+
+    def found(depth: int) -> Results:
+        return served.collection.search(
+            query,
+            depth,
+            min_relevance=body.min_relevance,
+            not_same=body.not_same,
+            group_by=body.group_by,
+            spaces=body.spaces,
+            fusion=body.fusion,
+        )
+
+    if not settings.filter_column or settings.filter_action != "hide":
+        return found(depth)
+    wanted = depth
+    while True:
+        results = found(depth)
+        shown = tuple(hit for hit in results.hits if not is_flagged(hit.metadata, settings))
+        if len(shown) >= wanted or len(results) < depth:
+            return Results(results.query, shown[:wanted], results.took_ms, results.note)
+        depth *= 4
