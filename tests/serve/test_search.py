@@ -206,3 +206,19 @@ def test_query_images_are_kept_only_where_the_operator_says_so(
     digest = hashlib.sha256(data).hexdigest()
     assert query_id == f"sha256:{digest}"
     assert (tmp_path / "queries" / digest[:2] / digest).read_bytes() == data
+
+
+def test_conditions_on_metadata(client: Client, pictures: list[Path]) -> None:
+    for number, price in ((1, 10), (2, 30)):
+        answer = client(
+            "PUT",
+            f"/v1/collections/photos/records/priced/{number}",
+            files={"image": pictures[number].read_bytes()},
+            data={"metadata": f'{{"price": {price}}}'},
+        )
+        assert answer.status_code == 201, answer.text
+    wanted = item("id", "picture-0001.png")
+    assert client.ids(query(wanted, where="price<20")) == ["priced/1"]
+    assert client.ids(query(wanted, where=["price>5", {"column": "price", "op": ">", "value": 20}])) == ["priced/2"]
+    assert client.search(query(wanted, where="cost<20")).status_code == 400
+    assert client.search(query(wanted, where=[{"column": "price", "op": "like"}])).status_code == 422

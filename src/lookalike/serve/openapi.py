@@ -92,7 +92,7 @@ def set_openapi(app: FastAPI, routers: Sequence[APIRouter]) -> None:
             found["components"]["schemas"] |= definitions["$defs"]
             for route in (route for router in routers for route in router.routes):
                 if isinstance(route, APIRoute) and route.include_in_schema:
-                    for method in route.methods:
+                    for method in route.methods or ():
                         found["paths"][route.path_format][method.lower()]["x-role"] = role_of(route.dependencies)
             app.openapi_schema = found
         return app.openapi_schema

@@ -14,6 +14,7 @@ __all__ = [
     "Click",
     "CollectionInfo",
     "Collections",
+    "Condition",
     "DeleteMany",
     "Deleted",
     "ErrorBody",
@@ -84,6 +85,14 @@ class QueryItem(_Request):
     vector: list[float] | None = Field(default=None, description="of kind vector: one number a dimension")
 
 
+class Condition(_Request):
+    """A condition on a metadata column; see docs/search.md."""
+
+    column: str = Field(min_length=1)
+    op: Literal["=", "!=", "<", "<=", ">", ">=", "in", "contains", "missing"] = "="
+    value: Any = None
+
+
 class QueryBody(_Request):
     """What is searched for: the weighted mean of its items."""
 
@@ -125,7 +134,9 @@ class SearchRequest(_Request):
     group_by: str | None = Field(default=None, description="one hit for each value of this metadata column")
     spaces: dict[str, float] | None = Field(default=None, description="vector spaces searched together, with weights")
     fusion: Literal["sum", "rrf"] = Field(default="sum", description="how several spaces become one ranking")
-    where: Any = Field(default=None, description="a filter on metadata")
+    where: str | Condition | list[str | Condition] | None = Field(
+        default=None, description="conditions on metadata that every hit fulfils", examples=[["price<20", "brand=acme"]]
+    )
     rerank: list[str] = Field(default_factory=list, description="re-ranking stages by name")
 
 

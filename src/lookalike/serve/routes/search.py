@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ...collection import Results
+from ...collection.where import Where
 from ...errors import BadInput, OverLimit
 from ...types import Query
 from .. import wire
@@ -58,8 +59,6 @@ def _check(body: wire.SearchRequest, settings: Settings) -> None:
         raise OverLimit(f"k is at most {settings.max_k} here, got {body.k}.", hint="Ask for the next page instead.")
     if body.rerank:
         raise BadInput(f"there is no re-ranking stage {body.rerank[0]!r} yet.", hint="Leave rerank empty.")
-    if body.where is not None:
-        raise BadInput("filters on metadata are not there yet.", hint="Leave where out.")
     if body.cursor is not None and body.offset:
         raise BadInput("an offset and a cursor were both given.", hint="A cursor knows its place: leave offset out.")
 
@@ -93,6 +92,14 @@ def _answer(body: wire.SearchRequest, uploads: Any, served: Served, service: Ser
     return answer
 
 
+def _where(body: wire.SearchRequest) -> Where | None:
+    """Return the conditions as the library takes them."""
+    if body.where is None or isinstance(body.where, str):
+        return body.where
+    several = body.where if isinstance(body.where, list) else [body.where]
+    return [each if isinstance(each, str) else each.model_dump(exclude_none=True) for each in several]
+
+
 def _search(body: wire.SearchRequest, query: Query, depth: int, served: Served, settings: Settings) -> Results:
     """Return the first ``depth`` hits that may be shown."""
 
@@ -103,6 +110,7 @@ def _search(body: wire.SearchRequest, query: Query, depth: int, served: Served, 
             min_relevance=body.min_relevance,
             not_same=body.not_same,
             group_by=body.group_by,
+            where=_where(body),
             spaces=body.spaces,
             fusion=body.fusion,
         )
