@@ -56,7 +56,7 @@ def main() -> None:
             made, detail = _pace(name, embedder, size, count, some, folder / "work", options.seed)
             rows += made
             figures[name] = detail
-        made, figures["memory"] = _memory(folder / "memory", 100 if quick else 5000, 1, options.seed)
+        made, figures["memory"] = _memory(folder / "memory", 100 if quick else 5000, 1 if quick else 3, options.seed)
         rows += made
     n = sum(plan[3] for plan in plans)
     write_result("indexing", __doc__ or "", figures, n=n, seed=options.seed, rows=rows, quick=quick)

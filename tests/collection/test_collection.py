@@ -339,3 +339,18 @@ def test_backup_and_restore(collection: Collection, tmp_path: Path) -> None:
     assert [hit.id for hit in again.search("id:picture-0002.png")] == [
         hit.id for hit in collection.search("id:picture-0002.png")
     ]
+
+
+def test_a_run_that_changes_nothing_writes_nothing(tmp_path: Path) -> None:
+    for path in write_pictures(tmp_path / "images", 30):
+        os.utime(path, ns=(10**18, 10**18))  # old enough for its time to be believed
+    with lookalike.open(tmp_path / "c") as photos:
+        photos.add(tmp_path / "images")
+        expected, version = photos.store.setting("expected_best:builtin-1"), photos.store.version
+        photos.add(tmp_path / "images")
+        assert photos.store.version == version
+        write_pictures(tmp_path / "images", 5, start=30)
+        photos.add(tmp_path / "images")
+        assert photos.store.version > version
+        assert expected
+        assert photos.store.setting("expected_best:builtin-1") != expected

@@ -241,15 +241,19 @@ class Collection:
         ]
 
     def settle(self) -> None:
-        """Bring up to date what is derived from the vectors."""
-        self.store.refresh_derived()
-        space = self.space
-        if space.similarity in ("cosine", "hamming"):
+        """Bring up to date what is derived from the vectors; nothing where they are as they were the last time."""
+        with self.store.writing():
+            self.store.refresh_derived()
+            space = self.space
+            settled = f"settled:{space.name}"
+            if space.similarity not in ("cosine", "hamming") or self.store.setting(settled) == str(self.store.version):
+                return
             rows = confidence.sample(self.store.snapshot(space.name).rows, seed=0)
             expected = confidence.expected_best(space, self.store.vectors(space.name, rows.tolist()))
             key, text = f"expected_best:{space.name}", "" if expected is None else repr(expected)
-            if text != self.store.setting(key):  # a write makes every reader look at the vectors again
+            if text != self.store.setting(key):
                 self.store.set_setting(key, text)
+            self.store.set_setting(settled, str(self.store.version + 1))  # + 1: what this writing makes it
 
     def warm(self) -> None:
         """Map the vectors now, so that the first search need not."""

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from ..embed.blas import one_blas_thread
 from ..errors import ImageError, MissingExtra
 from ..images import Item, Skipped
 from ..images.decode import decode
-from ..index.blas import one_blas_thread
 from ..protocols import Embedder, Prepares, Store
 from ..types import Metadata, Record, Stamp, Vectors
 from .identity import identify

@@ -10,10 +10,10 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from ..embed.blas import one_blas_thread
 from ..errors import BadInput, BadShape
 from ..protocols import Snapshot
 from ..types import Candidates, Rows, Segment, Vectors, VectorSpace
-from .blas import one_blas_thread
 from .scores import all_scores
 from .topk import Best
 

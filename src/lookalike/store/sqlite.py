@@ -369,12 +369,20 @@ class SqliteStore:
         wanted = [int(row) for row in rows]
         with self._connections.reading() as db:
             space_id, meaning = _named(_spaces(db), space)
-            found = dict(_select_in(db, f"row, vector FROM vectors_{space_id} WHERE row", list(set(wanted))))
-        missing = [row for row in wanted if row not in found]
+            # Each goes where it belongs as it is read: thousands of them at once are held a single time.
+            made = np.empty((len(wanted), meaning.width), meaning.dtype)
+            places = {row: place for place, row in enumerate(wanted)}
+            missing = set(wanted)
+            for row, vector in _select_in(db, f"row, vector FROM vectors_{space_id} WHERE row", list(missing)):
+                made[places[row]] = np.frombuffer(vector, meaning.dtype)
+                missing.discard(row)
         if missing:
-            raise UnknownName(f"row {missing[0]} has no vector in the space {space!r} ({len(missing)} such rows).")
-        joined = b"".join(found[row] for row in wanted)
-        return np.frombuffer(bytearray(joined), meaning.dtype).reshape(len(wanted), meaning.width)
+            first = next(row for row in wanted if row in missing)
+            raise UnknownName(f"row {first} has no vector in the space {space!r} ({len(missing)} such rows).")
+        for place, row in enumerate(wanted):
+            if places[row] != place:  # asked for twice
+                made[place] = made[places[row]]
+        return made
 
     def snapshot(self, space: str) -> VectorSnapshot:
         """Return the vectors of one space at this moment: a mapped file and the changes since it was written.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...types import Image, Vectors, VectorSpace
+from ..blas import one_blas_thread
 from ..unit import unit
 from . import canvas
 from .canvas import Views
@@ -18,6 +21,7 @@ from .canvas import Views
 __all__ = ["Descriptor", "Handcrafted", "Part", "alone"]
 
 CHUNK = 32  # images described at once: their planes stay within the processor's cache
+WORTH_A_THREAD = 8  # images; fewer are done before a second thread has begun
 
 
 class Descriptor(Protocol):
@@ -74,15 +78,27 @@ class Handcrafted:
 
     def embed_prepared(self, prepared: Sequence[npt.NDArray[Any]]) -> Vectors:
         """Return (B, D) unit rows of prepared images."""
-        rows = np.zeros((len(prepared), self.space.dim), np.float32)
-        for start in range(0, len(prepared), CHUNK):
-            views = Views(prepared[start : start + CHUNK])
-            blocks = []
-            for part in self.parts:
-                share = part.in_photographs + views.flatness * (part.in_pictograms - part.in_photographs)
-                blocks.append(part.descriptor.describe(views) * np.sqrt(share)[:, None])
-            rows[start : start + CHUNK] = np.concatenate(blocks, axis=1)
-        return unit(rows, source=self.spec)
+        if not len(prepared):
+            return np.zeros((0, self.space.dim), np.float32)
+        cores = os.cpu_count() or 1
+        # numpy works on one core; chunks side by side keep the others busy, also while other threads decode.
+        size = min(CHUNK, max(WORTH_A_THREAD, -(-len(prepared) // cores)))
+        chunks = [prepared[start : start + size] for start in range(0, len(prepared), size)]
+        if len(chunks) == 1:
+            described = [self._describe(chunks[0])]
+        else:
+            pool = ThreadPoolExecutor(min(cores, len(chunks)), thread_name_prefix="lookalike-describe")
+            with one_blas_thread(), pool:
+                described = list(pool.map(self._describe, chunks))
+        return unit(np.concatenate(described), source=self.spec)
+
+    def _describe(self, prepared: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        views = Views(prepared)
+        blocks = []
+        for part in self.parts:
+            share = part.in_photographs + views.flatness * (part.in_pictograms - part.in_photographs)
+            blocks.append(part.descriptor.describe(views) * np.sqrt(share)[:, None])
+        return np.concatenate(blocks, axis=1)
 
     def embed(self, images: Sequence[Image]) -> Vectors:
         """Return (B, D) unit rows."""
