@@ -43,6 +43,12 @@ SHORT_ROWS = (
 )
 FACTS = ("components", "bytes", "MB", "images/s", "indexing")
 SHORT_SETS = ("emoji", "logos", "scenes", "grocery, iconic-to-photo", "grocery, test-to-train", "fashion-mnist")
+AFTER = {  # what a scheme is followed by; a path where nothing is said
+    "hf:": "ORG/NAME",
+    "open_clip:": "ARCHITECTURE/TAG",
+    "timm:": "NAME",
+    "torchvision:": "NAME",
+}
 
 
 def main() -> None:
@@ -107,14 +113,15 @@ def embedders_page() -> str:
     for name in EMBEDDERS.names():
         scheme = name.endswith(":")
         dim = "the model's" if scheme else str(EMBEDDERS.create(name).space.dim)
-        rest = "ORG/NAME" if name == "hf:" else "PATH" if scheme else ""
+        rest = AFTER.get(name, "PATH") if scheme else ""
         shown = f"`{name}{rest}`" + (f" (`{names[name]}`)" if name in names else "")
         lines.append(f"| {shown} | {dim} | {_first_line(EMBEDDERS._factory(name))} |")
     text = (
         "What turns an image into a vector: `lookalike index FOLDER --embedder NAME`. A collection remembers the "
         "versioned name, and finds the same weights and preprocessing by it for ever."
     )
-    return "\n\n".join(["# Embedders", text, "\n".join(lines), *hub_section(), *filter(None, quality_section())])
+    sections = [*hub_section(), *torch_section(), *filter(None, quality_section())]
+    return "\n\n".join(["# Embedders", text, "\n".join(lines), *sections])
 
 
 def hub_section() -> list[str]:
@@ -142,6 +149,35 @@ def hub_section() -> list[str]:
         "\n".join(lines),
         "A model with a text tower (CLIP, SigLIP, MobileCLIP) also finds pictures by words: "
         '`lookalike search "a red car"`, and `lookalike search cat.jpg + "at night" - "cartoon"`.',
+    ]
+
+
+def torch_section() -> list[str]:
+    """Return what is said of models of torch libraries."""
+    return [
+        "## Models of timm, open_clip and torchvision",
+        "`timm:NAME`, `open_clip:ARCHITECTURE/TAG` and `torchvision:NAME` open some 2000 more models by their libraries' "
+        "own names. At the first use the model is loaded by its library, exported to ONNX, compared with what torch gives "
+        "(cosine at least 0.9999), and kept in the cache (`$LOOKALIKE_CACHE/models/exported`, else the system's place for "
+        "caches); from then on ONNX Runtime serves it, and torch is neither imported nor needed. Such a folder copied to "
+        "another machine opens there as `onnx:FOLDER`, and is the same model to a collection.",
+        "```sh\npip install torch torchvision                # a CPU build where there is no GPU: see below\n"
+        "pip install 'lookalike[models]'\nlookalike index ~/Pictures --embedder timm:vit_small_patch14_dinov2.lvd142m\n"
+        "lookalike index ~/Pictures --embedder open_clip:ViT-B-32/laion2b_s34b_b79k    # finds by words too\n"
+        "lookalike index ~/Pictures --embedder torchvision:resnet50\n"
+        "lookalike index ~/Pictures --embedder 'timm:resnet50?checkpoint=mine.safetensors'\n```",
+        "On Linux a plain `pip install torch` brings CUDA, about 3 GB. Where there is no NVIDIA GPU, install the CPU builds "
+        "of torch and torchvision first, by the line that pytorch.org shows for 'CPU': what is installed already is not "
+        "replaced. torch and torchvision must be of one build.",
+        "| | names | vectors | preprocessing |\n|---|---|---|---|\n"
+        "| `timm:` | `ARCHITECTURE`, `ARCHITECTURE.TAG`, `hf-hub:ORG/NAME` | the pooled features that the classifier "
+        "reads | the model's data configuration |\n"
+        "| `open_clip:` | `ARCHITECTURE/TAG`, `ARCHITECTURE/PATH`, `hf-hub:ORG/NAME` | both towers, and the tokenizer | "
+        "the weights' configuration; QuickGELU where the weights were trained with it |\n"
+        "| `torchvision:` | `NAME`, `NAME/WEIGHTS` | what the last layer reads | the weights' transforms |",
+        "Each takes `?checkpoint=PATH` behind the name: weights of your own, as `.safetensors` or saved by torch with "
+        "nothing but weights in it; a pickle that needs more is refused, since opening it runs the code in it. A collection "
+        "remembers the full name and the hash of the weights, which is the same whatever file they lie in.",
     ]
 
 

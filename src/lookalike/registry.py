@@ -63,7 +63,8 @@ class Registry(Generic[T]):
 
     def _factory(self, name: str) -> Callable[..., T]:
         if not self._has(name):
-            close = difflib.get_close_matches(name, self._table, n=1)
+            scheme, colon, _ = name.partition(":")
+            close = difflib.get_close_matches(scheme + colon, self._table, n=1)
             hint = f"Did you mean {close[0]!r}? " if close else ""
             raise UnknownName(f"unknown {self.kind} {name!r}.", hint=f"{hint}Known: {', '.join(self.names())}.")
         module, _, attribute = self._table[name].partition(":")

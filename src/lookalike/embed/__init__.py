@@ -44,8 +44,11 @@ EMBEDDERS: Registry[Embedder] = Registry(
         "whash": "lookalike.embed.handcrafted.whash:whash",
         "hf:": "lookalike.embed.neural.hub:open_hub",
         "onnx:": "lookalike.embed.neural.onnx:open_onnx",
+        "open_clip:": "lookalike.embed.neural.open_clip:open_open_clip",
         "subject:": "lookalike.embed.subject:open_subject",
         "tflite:": "lookalike.embed.neural.tflite:open_tflite",
+        "timm:": "lookalike.embed.neural.timm:open_timm",
+        "torchvision:": "lookalike.embed.neural.torchvision:open_torchvision",
     },
     extras={"hf:": "hub", "tflite:": "tflite"},
 )
@@ -54,7 +57,7 @@ ALIASES = {"builtin": "builtin-1", "histogram-lab": "color-histogram"}
 
 DEVICES = ("auto", "cpu", "cuda", "coreml")
 
-_TAKES_DEVICE = frozenset({"hf:", "onnx:", "subject:"})
+_TAKES_DEVICE = frozenset({"hf:", "onnx:", "open_clip:", "subject:", "timm:", "torchvision:"})
 
 
 def resolve(name: str) -> str:

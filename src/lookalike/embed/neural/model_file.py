@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ...errors import BadInput, ModelError, NoSuchFile
 
-__all__ = ["PICKLES", "ModelFile", "digest", "find_model", "read_json", "refuse_pickles"]
+__all__ = [
+    "PICKLES",
+    "WITHOUT_NETWORK",
+    "ModelFile",
+    "digest",
+    "find_model",
+    "made_hash",
+    "read_json",
+    "refuse_pickles",
+]
 
+WITHOUT_NETWORK = (
+    "Without a network `--embedder builtin` works at once; a model's folder copied here opens as onnx:FOLDER."
+)
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -106,6 +118,25 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ModelError(f"{path} should hold a JSON object, not a {type(value).__name__}")
     return value
+
+
+def made_hash(model: ModelFile, about: Mapping[str, Any]) -> str | None:
+    """Return the hash of the weights that an ONNX file was exported from, as ``lookalike.json`` beside it says.
+
+    Two exports of the same weights differ in their bytes; this tells that they are one model. None where nothing is
+    said, or where the files are not those that it was said of.
+    """
+    made = about.get("exported")
+    if not isinstance(made, Mapping) or not isinstance(made.get("weights"), str):
+        return None
+    files = made.get("files")
+    if not isinstance(files, Mapping) or model.weights.name not in files:
+        return None
+    for name, said in files.items():
+        path = model.weights.with_name(str(name))
+        if not path.is_file() or digest([path]) != said:
+            return None
+    return str(made["weights"])
 
 
 def digest(paths: Sequence[Path]) -> str:

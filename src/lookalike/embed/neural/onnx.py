@@ -14,7 +14,7 @@ from ...errors import BadInput, ModelError
 from ...protocols import Pooling
 from ...types import Image, Vectors, VectorSpace
 from ..unit import unit
-from .model_file import ModelFile, digest, find_model, read_json
+from .model_file import ModelFile, digest, find_model, made_hash, read_json
 from .onnx_file import external_data
 from .pooled import Output, choose_pooling, split_pooling
 from .preprocess import Preprocess, from_config, imagenet
@@ -25,6 +25,7 @@ __all__ = [
     "external_files",
     "external_names",
     "first_line",
+    "open_folder",
     "open_onnx",
     "open_session",
     "read_input",
@@ -173,14 +174,43 @@ def open_onnx(path: str, *, device: str = "auto", threads: int | None = None) ->
     """
     path, query = split_pooling(path)
     model = find_model(path, scheme="onnx", suffix=".onnx")
-    spec = f"onnx:{model.given}{query}"
+    about = model.beside("lookalike.json") or {}
+    return open_folder(
+        model,
+        f"onnx:{model.given}{query}",
+        f"onnx:{about.get('name') or model.name}",
+        about=about,
+        pooling=choose_pooling(query, about, source=str(model.weights.with_name("lookalike.json"))),
+        device=device,
+        threads=threads,
+    )
+
+
+def open_folder(
+    model: ModelFile,
+    spec: str,
+    label: str,
+    *,
+    about: Mapping[str, Any],
+    pooling: Pooling | None = None,
+    device: str,
+    threads: int | None,
+) -> OnnxEmbedder:
+    """Open a model and what lies beside it, as ``open_onnx`` does.
+
+    Args:
+        model: the files.
+        spec: what the embedder is asked for by.
+        label: what its space is called, before the first digits of the hash.
+        about: what its ``lookalike.json`` says.
+        pooling: of a feature map or tokens.
+        device: as ``open_onnx`` takes it.
+        threads: as ``open_onnx`` takes it.
+    """
     weights = [model.weights, *external_files(model.weights)]
     session = open_session(model.weights, device=device, threads=threads)
-    about = model.beside("lookalike.json") or {}
-    name = str(about.get("name") or model.name)
-    pooling = choose_pooling(query, about, source=str(model.weights.with_name("lookalike.json")))
     preprocess = _choose_preprocess(model, read_input(session, spec))
-    parts = (session, spec, f"onnx:{name}", digest(weights), preprocess)
+    parts = (session, spec, label, made_hash(model, about) or digest(weights), preprocess)
     words = model.beside_path("tokenizer.json")
     text = model.weights.with_name(model.weights.name.replace("vision_model", "text_model"))
     both = bool(read_input(session, spec).fillers)

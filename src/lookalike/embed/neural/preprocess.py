@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,8 @@ class Preprocess:
         resample: Pillow's number of the filter: 0 nearest, 1 lanczos, 2 bilinear, 3 bicubic, 4 box, 5 hamming.
         scale: what the values 0..255 are multiplied by.
         mean, std: subtracted and divided by, per channel, after scaling.
+        crop_rounding: where a crop begins when its margins are odd: half a pixel is rounded ``down``, or to the
+            ``even`` pixel, as torchvision does.
     """
 
     resize: tuple[int, int] | None
@@ -40,6 +42,12 @@ class Preprocess:
     scale: float = 1 / 255
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    crop_rounding: Literal["down", "even"] = "down"
+
+    def __repr__(self) -> str:
+        # Part of fingerprints: what is left at a default that came later must not change it.
+        shown = [f.name for f in fields(self) if f.name != "crop_rounding" or self.crop_rounding != "down"]
+        return f"Preprocess({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
     @property
     def output(self) -> tuple[int, int] | None:
@@ -67,7 +75,7 @@ class Preprocess:
         if target != image.shape[:2]:
             picture = Pillow.fromarray(np.ascontiguousarray(image))
             image = np.asarray(picture.resize(target[::-1], Pillow.Resampling(self.resample)))
-        return image if self.crop is None else _center_crop(image, self.crop)
+        return image if self.crop is None else _center_crop(image, self.crop, self.crop_rounding)
 
     def normalise(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return (B, height, width, 3) float32 of (B, height, width, 3) uint8."""
@@ -92,6 +100,7 @@ def from_config(config: Mapping[str, Any], *, source: str) -> Preprocess:
 
     ``size`` may be a number (the shorter side when there is a crop, else both sides), ``{"shortest_edge": n}`` or
     ``{"height": h, "width": w}``; ``crop_pct`` enlarges the resize before a crop, as ConvNeXT's processor does.
+    ``crop_rounding`` is our own: ``even`` crops as torchvision does.
 
     Args:
         config: the JSON object.
@@ -117,6 +126,9 @@ def from_config(config: Mapping[str, Any], *, source: str) -> Preprocess:
     resample = config.get("resample", 2)
     if resample not in _FILTERS:
         raise ModelError(f"{source}: resample should be a number from 0 to 5, got {resample!r}")
+    rounding = config.get("crop_rounding", "down")
+    if rounding not in ("down", "even"):
+        raise ModelError(f"{source}: crop_rounding should be 'down' or 'even', got {rounding!r}")
     normalise = config.get("do_normalize", True)
     return Preprocess(
         resize=resize,
@@ -126,10 +138,11 @@ def from_config(config: Mapping[str, Any], *, source: str) -> Preprocess:
         scale=float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0,
         mean=_triple(config.get("image_mean", IMAGENET_MEAN), "image_mean", source) if normalise else (0.0, 0.0, 0.0),
         std=_triple(config.get("image_std", IMAGENET_STD), "image_std", source) if normalise else (1.0, 1.0, 1.0),
+        crop_rounding=rounding,
     )
 
 
-def _center_crop(image: Image, crop: tuple[int, int]) -> Image:
+def _center_crop(image: Image, crop: tuple[int, int], rounding: str) -> Image:
     height, width = image.shape[:2]
     if height < crop[0] or width < crop[1]:
         rows, columns = max(height, crop[0]), max(width, crop[1])
@@ -138,6 +151,8 @@ def _center_crop(image: Image, crop: tuple[int, int]) -> Image:
         padded[top : top + height, left : left + width] = image
         image, height, width = padded, rows, columns
     top, left = (height - crop[0]) // 2, (width - crop[1]) // 2
+    if rounding == "even":
+        top, left = round((height - crop[0]) / 2), round((width - crop[1]) / 2)
     return image[top : top + crop[0], left : left + crop[1]]
 
 

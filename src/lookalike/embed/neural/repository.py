@@ -16,11 +16,9 @@ from huggingface_hub.errors import (
 )
 
 from ...errors import BadInput, LookalikeError, ModelError
-from .model_file import digest
+from .model_file import WITHOUT_NETWORK, digest
 
 __all__ = ["Repository", "Unreachable", "cache_folder"]
-
-_WITHOUT = "Without a network `--embedder builtin` works at once; a model's folder copied here opens as onnx:FOLDER."
 
 
 class Unreachable(ModelError):
@@ -139,7 +137,7 @@ class Repository:
         if isinstance(failed, GatedRepoError):
             return ModelError(
                 f"{self.name} is given only to those who accept its licence.",
-                hint=f"Accept it at {self.endpoint}/{self.name} and sign in with `hf auth login`. {_WITHOUT}",
+                hint=f"Accept it at {self.endpoint}/{self.name} and sign in with `hf auth login`. {WITHOUT_NETWORK}",
             )
         if isinstance(failed, RevisionNotFoundError):
             return BadInput(f"{self} has no revision {self.commit!r}.", hint="Leave @REVISION out for the newest.")
@@ -149,8 +147,10 @@ class Repository:
                 hint="Check the spelling; for a private one sign in with `hf auth login`.",
             )
         if isinstance(failed, HfHubHTTPError) and status:
-            return ModelError(f"{self} answered with status {status} when asked for {name}.", hint=_WITHOUT)
+            return ModelError(f"{self} answered with status {status} when asked for {name}.", hint=WITHOUT_NETWORK)
         if isinstance(failed, OSError) and failed.errno and failed.filename:
             return ModelError(f"the download of {name} from {self} cannot be stored: {failed.strerror}.")
-        self._offline = Unreachable(f"{name} of {self} could not be fetched: {reason.rstrip('.')}.", hint=_WITHOUT)
+        self._offline = Unreachable(
+            f"{name} of {self} could not be fetched: {reason.rstrip('.')}.", hint=WITHOUT_NETWORK
+        )
         return self._offline
