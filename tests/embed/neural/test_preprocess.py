@@ -50,6 +50,28 @@ def test_every_image_gets_the_promised_size(height: int, width: int, size: int, 
     assert steps.pixels(noise(height, width)).shape == (crop, crop + 3, 3)
 
 
+def test_null_stands_for_what_the_processor_does_itself() -> None:
+    """As the configurations of DINOv3 on the hub have it."""
+    said = {"size": {"height": 24, "width": 24}, "crop_size": None, "do_center_crop": None, "do_rescale": None}
+    assert from_config(said, source="x") == Preprocess(resize=(24, 24), shortest_edge=None, crop=None)
+
+
+def test_a_crop_of_odd_margins_begins_where_the_configuration_says() -> None:
+    """Of 37 columns 32 are cut: 2.5 on each side. Of 39, 3.5: half a pixel goes to the even one, which is 2, then 4."""
+    for width, starts in ((37, {"down": 2, "even": 2}), (39, {"down": 3, "even": 4})):
+        image = noise(32, width)
+        for rounding, start in starts.items():
+            steps = from_config({**CLIP, "crop_rounding": rounding}, source="x")
+            assert np.array_equal(steps.pixels(image), image[:, start : start + 32])
+    with pytest.raises(ModelError, match="crop_rounding should be 'down' or 'even', got 'up'"):
+        from_config({**CLIP, "crop_rounding": "up"}, source="x")
+
+
+def test_fingerprints_from_before_there_was_a_rounding_stay() -> None:
+    assert "crop_rounding" not in repr(from_config(CLIP, source="x"))
+    assert repr(imagenet((8, 8))).startswith("Preprocess(resize=None, shortest_edge=8, crop=(8, 8), resample=2, scale=")
+
+
 @pytest.mark.parametrize("shape", [(1, 20000), (20000, 1), (3, 20000), (1, 1)])
 def test_extreme_strips_cost_little(shape: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 77, np.uint8)

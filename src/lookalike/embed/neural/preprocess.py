@@ -109,6 +109,7 @@ def from_config(config: Mapping[str, Any], *, source: str) -> Preprocess:
     Raises:
         ModelError: a value that cannot be understood.
     """
+    config = {key: value for key, value in config.items() if value is not None}  # null: what the processor does itself
     crop = _size(config.get("crop_size"), "crop_size", source) if config.get("do_center_crop", False) else None
     resize: tuple[int, int] | None = None
     shortest: int | None = None
