@@ -88,6 +88,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; errors become one sentence on stderr (or a JSON object) and an exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     say.set_up_streams()
+    say.overhear("lookalike.models")
     try:
         with libraries_silenced():
             code = app.main(args=words, prog_name="lookalike", standalone_mode=False)

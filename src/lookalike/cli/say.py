@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -14,7 +15,18 @@ import click
 from ..errors import LookalikeError
 from ..images.printable import printable
 
-__all__ = ["duration", "error", "failure", "json_error", "message", "paths", "result", "set_up_streams", "size"]
+__all__ = [
+    "duration",
+    "error",
+    "failure",
+    "json_error",
+    "message",
+    "overhear",
+    "paths",
+    "result",
+    "set_up_streams",
+    "size",
+]
 
 
 def set_up_streams() -> None:
@@ -50,6 +62,19 @@ def failure(problem: Exception) -> None:
     """Own up to a failure of ours."""
     click.echo(f"lookalike: this should not have happened: {type(problem).__name__}: {problem}", err=True)
     click.echo("Please report it, with what `LOOKALIKE_DEBUG=1 lookalike ...` prints.", err=True)
+
+
+def overhear(name: str) -> None:
+    """Tell the person what a part of the library logs, such as that something will take long."""
+
+    class Teller(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            message(record.getMessage())
+
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.INFO)
+    if not logger.handlers:
+        logger.addHandler(Teller())
 
 
 def paths(sources: list[str], *, null: bool) -> None:

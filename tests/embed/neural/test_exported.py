@@ -157,9 +157,13 @@ def test_a_damaged_export_is_made_again(hub: Hub, own: Path) -> None:
     assert [path.name for path in exported_folder().iterdir() if path.name.startswith(".new")] == []
 
 
-def test_once_exported_nothing_of_torch_is_needed(hub: Hub, tmp_path: Path) -> None:
+def test_once_exported_nothing_of_torch_is_needed(hub: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="lookalike.models")
     save(timm_model("test_vit").state_dict(), hub.root / "timm" / "test_vit.r160_in1k" / "model.safetensors")
     create("timm:test_vit")
+    assert caplog.messages == ["Exporting timm:test_vit to ONNX, once; this can take a minute."]
+    create("timm:test_vit")
+    assert len(caplog.messages) == 1
     hub.answer = 500
     asked = len(hub.asked)
     paths = write_pictures(tmp_path / "pictures", 3)

@@ -9,6 +9,7 @@ again.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import sys
@@ -35,6 +36,8 @@ __all__ = [
     "some",
     "unreachable",
 ]
+
+_log = logging.getLogger("lookalike.models")
 
 _ABOUT = "lookalike.json"
 _CHECKPOINT = "?checkpoint="
@@ -206,6 +209,7 @@ def _make(root: Path, wanted: Wanted, hashed: str | None, export: Callable[[Want
             found = _find(root, str(wanted), hashed)  # another process may have made it meanwhile
             if found is not None:
                 return found
+            _log.info("Exporting %s to ONNX, once; this can take a minute.", wanted)
             with tempfile.TemporaryDirectory(prefix=".new-", dir=root) as new:
                 made = export(wanted, Path(new))
                 return _keep(root, Path(new), wanted, made, hashed)

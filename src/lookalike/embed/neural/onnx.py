@@ -141,7 +141,10 @@ class OnnxEmbedder:
         try:
             (output,) = self._session.run([self._output], {self._input.name: feed, **self._input.fillers})
         except Exception as failed:
-            raise ModelError(f"{self.spec} failed on an input of shape {feed.shape}: {first_line(failed)}") from failed
+            raise ModelError(
+                f"{self.spec} failed on an input of shape {feed.shape}: {first_line(failed)}",
+                hint="Its weights may be of the wrong shape, or damaged: export or download it again.",
+            ) from failed
         return self._pooled.rows(np.asarray(output), len(pixels))
 
 
