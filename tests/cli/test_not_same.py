@@ -51,9 +51,21 @@ def test_words_are_looked_up_in_names_and_metadata(run: Run, catalogue: Path) ->
     assert all("kind2" in hit["id"] or "view1" in hit["id"] for hit in others)
     mixed = run("search", "photos/kind1-view0.png", "+", "kind2", "--json").json["hits"]
     assert {hit["found_by"] for hit in mixed} == {"both", "vector"}
+    shown = run("search", "photos/kind1-view0.png", "+", "kind2")
+    table = [line.split("\t") for line in shown.out.splitlines()]
+    assert [(found_by, source) for _, found_by, source in table] == [(hit["found_by"], hit["source"]) for hit in mixed]
+    assert "the two rankings fused" in shown.err
+    assert all(len(line.split("\t")) == 2 for line in run("search", "photos/kind1-view0.png").out.splitlines())
     spoken = run("search", "zebra")
     assert (spoken.code, spoken.out) == (0, "")
     assert "No id, file name or metadata has these words" in spoken.err
+
+
+def test_a_sign_that_stands_with_its_item_is_explained(run: Run, catalogue: Path) -> None:
+    done = run("search", "photos/kind1-view0.png", "-2:cartoon")
+    assert done.code == 2
+    assert "write - 2:cartoon in place of -2:cartoon" in done.err
+    assert "No such option" in run("search", "photos/kind1-view0.png", "-2").err
 
 
 def test_spaces_together(run: Run, catalogue: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -14,8 +15,24 @@ from .options import as_json, collection_option, device_option, open_collection
 __all__ = ["command"]
 
 
+class _Search(click.Command):
+    """Tells somebody who wrote ``-2:cartoon``, which looks like an option, that a sign stands alone."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            taken = next((word for word in given if re.match(r"-[\d.]+:.", word)), None)
+            if taken is None:
+                raise
+            message = f"a sign stands alone in a query: write - {taken[1:]} in place of {taken}."
+            raise click.UsageError(message, ctx=error.ctx) from error
+
+
 @click.command(
     "search",
+    cls=_Search,
     short_help="Find the images most like an image.",
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": True},
 )
@@ -95,8 +112,8 @@ def command(
     together (their mean); `+` and `-` between them and a weight in front (2:cat.jpg) say how much of each.
 
     Other words are text. A model of image and text compares them with the pictures; without one they are looked up in
-    ids, file names and metadata, and with pictures beside them the two rankings are fused (`found_by` in --json says
-    which found a result).
+    ids, file names and metadata, and with pictures beside them the two rankings are fused. Each result then says which
+    found it: vector, text or both (`found_by` in --json).
     """
     from ..collection import parse
     from ..collection.ensemble import parse_spaces
@@ -173,11 +190,14 @@ def _with_stdin(query: Any) -> Any:
 def _table(results: Any, thumbnails: bool | None) -> None:
     if not len(results):
         return
+    # Words may be compared with pictures or looked up: then every hit says which of the two found it.
+    by_words = any(item.kind == "text" for item in results.query.items)
     if not sys.stdout.isatty():
         for hit in results:
             # One record a line whatever the name: a newline in it is shown as \n.
             relevance = "" if hit.relevance is None else f"{hit.relevance:.3f}\t"
-            click.echo(f"{hit.score:.4f}\t{relevance}{printable(hit.source)}")
+            found_by = f"{hit.found_by}\t" if by_words else ""
+            click.echo(f"{hit.score:.4f}\t{relevance}{found_by}{printable(hit.source)}")
         return
     from rich.console import Console
     from rich.table import Table
@@ -191,13 +211,19 @@ def _table(results: Any, thumbnails: bool | None) -> None:
     calibrated = any(hit.relevance is not None for hit in results)
     if calibrated:
         table.add_column("relevance", justify="right")
+    if by_words:
+        table.add_column("found by")
     if pictures:
         table.add_column("")
     table.add_column("image", overflow="fold")
+    # Fused ranks give sums of 1 / (60 + rank), which three digits would not tell apart.
+    digits = 4 if any(hit.found_by != "vector" for hit in results) else 3
     for hit in results:
-        cells: list[Any] = [str(hit.rank), f"{hit.score:.3f}"]
+        cells: list[Any] = [str(hit.rank), f"{hit.score:.{digits}f}"]
         if calibrated:
             cells.append("" if hit.relevance is None else f"{hit.relevance:.0%}")
+        if by_words:
+            cells.append(hit.found_by)
         if pictures:
             cells.append(pictures.get(hit.rank, ""))
         table.add_row(*cells, Text(printable(hit.source)))

@@ -262,6 +262,11 @@ class Pipeline:
     def _note(self, chosen: Chosen, hits: Sequence[Hit], ranking: Ranking) -> str:
         if ranking.by == "text":
             return self._words_note(found=bool(hits))
+        if ranking.by == "both" and hits:
+            return (
+                f"The pictures were compared by {self._space.name!r}, which does not understand words; the words were "
+                "looked up in ids, file names and metadata, and the two rankings fused."
+            )
         if not np.isfinite(chosen.best):
             return "The collection is empty: there is nothing to find yet."
         if not hits:
