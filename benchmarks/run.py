@@ -9,7 +9,17 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SCRIPTS = ("startup", "first_search", "exact_search", "decoding", "indexing", "leaks", "quality", "embedder_speed")
+SCRIPTS = (
+    "startup",
+    "first_search",
+    "exact_search",
+    "decoding",
+    "indexing",
+    "leaks",
+    "copies",
+    "quality",
+    "embedder_speed",
+)
 
 
 def main() -> None:

@@ -16,9 +16,10 @@ from PIL import Image as Pillow
 import lookalike
 from lookalike.collection import Collection
 from lookalike.collection.choosing import Same, choose
+from lookalike.collection.confidence import COPIES
 from lookalike.collection.grouping import Groups
-from lookalike.collection.near_pairs import NEAR
 from lookalike.collection.queries import parse
+from lookalike.collection.sameness import near_score
 from lookalike.errors import BadInput
 from lookalike.types import Group, Rows
 from pictures import picture
@@ -109,8 +110,10 @@ def test_one_result_of_each_group_is_its_best(views: Collection) -> None:
 
 def test_more_like_it_but_not_the_same(views: Collection, tmp_path: Path) -> None:
     everything = views.search("id:0-0", k=100)
-    assert {hit.id for hit in everything if hit.score >= NEAR} >= {"0-0", "copy"}
-    expected = [hit.id for hit in everything if hit.score < NEAR]
+    near = near_score(views.space, views.store)
+    assert {hit.id for hit in everything if hit.score >= near} >= {"0-0", "copy"}
+    expected = [hit.id for hit in everything if hit.score < near]
+    assert len(expected) < len(everything) - 1
     assert [hit.id for hit in views.search("id:0-0", k=100, not_same=True)] == expected
     Pillow.fromarray(picture(0)).save(tmp_path / "outside.bmp")
     assert [hit.id for hit in views.search(tmp_path / "outside.bmp", k=100, not_same=True)] == expected
@@ -120,8 +123,23 @@ def test_more_like_it_but_not_the_same(views: Collection, tmp_path: Path) -> Non
     assert {hit.group.value for hit in others if hit.group} >= {"kind 1", "kind 2", "kind 3"}
 
 
+def test_what_a_near_copy_is_depends_on_what_is_usual_in_the_collection(tmp_path: Path) -> None:
+    """Forty views of one thing are not copies of one another; forty different things have none at the same score."""
+    with lookalike.open(tmp_path / "views") as alike, lookalike.open(tmp_path / "things") as unlike:
+        noise = np.random.default_rng(0)
+        one = picture(3).astype(np.float64)
+        views = [(one * noise.uniform(0.7, 1, 3) + noise.normal(0, 6, one.shape)).clip(0, 255) for _ in range(40)]
+        alike.add_images([view.astype(np.uint8) for view in views], ids=[f"v{n}" for n in range(40)])
+        unlike.add_images([picture(n) for n in range(40)], ids=[f"t{n}" for n in range(40)])
+        scores = [near_score(photos.space, photos.store) for photos in (alike, unlike)]
+        assert scores[0] > scores[1] >= COPIES[0]
+        assert scores[0] <= COPIES[1]
+        assert alike.info()["spaces"]["builtin-1"]["near_copies"] == scores[0]
+
+
 def test_of_several_pictures_each_ones_copies_are_left_out(views: Collection) -> None:
-    near = {hit.id for name in ("0-0", "3-1") for hit in views.search(f"id:{name}", k=100) if hit.score >= NEAR}
+    least = near_score(views.space, views.store)
+    near = {hit.id for name in ("0-0", "3-1") for hit in views.search(f"id:{name}", k=100) if hit.score >= least}
     left = views.search(parse(["id:0-0", "+", "id:3-1"]), k=100, not_same=True)
     assert {hit.id for hit in left} == {record.id for record in views} - near
     # What is taken away is not what is searched for: its copies may be found.

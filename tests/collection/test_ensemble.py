@@ -11,6 +11,7 @@ import pytest
 import lookalike
 from lookalike.collection import Collection
 from lookalike.collection.ensemble import Fusion, Member, fuse_spaces, parse_spaces
+from lookalike.collection.sameness import near_score
 from lookalike.errors import BadInput, BadQuery, UnknownName
 from lookalike.types import Rows
 from pictures import write_pictures
@@ -72,7 +73,8 @@ def test_one_space_alone_is_the_plain_search(photos: Collection) -> None:
 
 
 def test_not_the_same_goes_by_the_collections_own_space(photos: Collection) -> None:
-    near = {hit.id for hit in photos.search("id:picture-0003.png", k=100) if hit.score >= 0.85}
+    least = near_score(photos.space, photos.store)
+    near = {hit.id for hit in photos.search("id:picture-0003.png", k=100) if hit.score >= least}
     left = photos.search("id:picture-0003.png", k=100, spaces=SPACES, not_same=True)
     assert {hit.id for hit in left} == {record.id for record in photos} - near
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import lookalike
 from lookalike.collection import Collection, related_files
 from lookalike.collection import related as module
-from lookalike.collection.near_pairs import NEAR
+from lookalike.collection.confidence import COPIES
 from lookalike.collection.related import related
 from lookalike.collection.related_files import write_related
 from lookalike.errors import BadInput
@@ -69,7 +69,7 @@ def slowly(photos: Collection, k: int, not_same: bool, group_by: str | None) -> 
         for b in sorted(range(len(records)), key=lambda b: (-scores[b], records[b].row)):
             other = records[b]
             theirs = other.metadata.get(group_by) if group_by else None
-            if b == a or (not_same and (scores[b] >= NEAR or other.content_hash == record.content_hash)):
+            if b == a or (not_same and (scores[b] >= COPIES[1] or other.content_hash == record.content_hash)):
                 continue
             if theirs is not None and (theirs in seen or (not_same and theirs == value)):
                 continue

@@ -77,7 +77,7 @@ def test_a_picture_and_words_are_fused_by_reciprocal_ranks(photos: Collection) -
     assert [hit.id for hit in fused][:3] == sorted(expected, key=lambda id: -expected[id])[:3]
     assert {hit.id for hit in fused if hit.found_by == "both"} == set(by_words)
     assert {hit.found_by for hit in fused} == {"both", "vector"}
-    assert fused.note == ""
+    assert "the two rankings fused" in fused.note
 
 
 def test_words_go_with_groups_and_not_same(photos: Collection) -> None:

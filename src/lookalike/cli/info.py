@@ -37,7 +37,8 @@ def command(collection: str | None, ids: bool, basis: str | None, as_json: bool)
             mark = "searched" if name == facts["space"] else "also there"
             click.echo(
                 f"  vectors {name} ({mark}): {space['dim']} dimensions, {space['similarity']}, "
-                f"embedder {space['embedder'] or 'unknown (imported)'}"
+                f"embedder {space['embedder'] or 'unknown (imported)'}, near-copies from a score of "
+                f"{space['near_copies']:.3g}"
             )
         for root, count in facts["roots"].items():
             click.echo(f"  {count} images from {printable(root) or 'URLs and memory'}")

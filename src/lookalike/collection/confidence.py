@@ -11,11 +11,15 @@ construction.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from ..index.exact import Exact
 from ..types import Rows, Vectors, VectorSpace
+from .near_pairs import NEAR
 
-__all__ = ["SAMPLE", "expected_best", "sample"]
+__all__ = ["COPIES", "SAMPLE", "expected_best", "least_of_copies", "nearest_scores", "sample"]
+
+Scores = npt.NDArray[np.floating]
 
 SAMPLE = 4096  # images; more would take memory and time that grow with the collection
 QUERIES = 256  # of them search the others: the 5th percentile of so many is known to about 1.4 percentage points
@@ -23,6 +27,7 @@ FEWEST = 20  # below this every image is its own kind and nothing can be said
 IDENTICAL = 0.999  # the score of two copies of one image, decoded in different ways
 NEIGHBOURS = 20  # looked at to get past copies
 SHARE = 5.0  # per cent of the collection's own images that find less
+COPIES = (NEAR, 0.95)  # the least score of near-copies lies between these
 
 
 def sample(rows: Rows, *, seed: int) -> Rows:
@@ -30,19 +35,38 @@ def sample(rows: Rows, *, seed: int) -> Rows:
     return rows[np.random.default_rng(seed).choice(len(rows), min(SAMPLE, len(rows)), replace=False)]
 
 
-def expected_best(space: VectorSpace, vectors: Vectors) -> float | None:
-    """Return the score that 95% of images reach with their nearest neighbour among (B, D) vectors, copies apart.
+def nearest_scores(space: VectorSpace, vectors: Vectors) -> Scores:
+    """Return what images score with their nearest neighbour among (B, D) vectors in random order, copies apart.
 
-    Of more than SAMPLE images a neighbour may be missing from the sample: the score errs downwards, and so to silence.
-    None when there are too few to say, or nothing but copies.
+    Of QUERIES images at the most, fewer where some have nothing but copies; empty where there are too few to say. Of
+    more than SAMPLE images a neighbour may be missing from the sample: the scores err downwards.
     """
     if len(vectors) < FEWEST:
-        return None
+        return np.empty(0, np.float32)
     places = np.arange(len(vectors), dtype=np.int64)
     index = Exact(space)
     index.add(places, vectors)
     found = index.search(vectors[:QUERIES], NEIGHBOURS)
     others = (found.rows != places[:QUERIES, None]) & (found.scores < IDENTICAL)
-    best = np.where(others, found.scores, -np.inf).max(axis=1)
+    best: Scores = np.where(others, found.scores, -np.inf).max(axis=1)
     best = best[np.isfinite(best)]
-    return float(np.percentile(best, SHARE)) if len(best) >= FEWEST else None
+    return best if len(best) >= FEWEST else best[:0]
+
+
+def expected_best(nearest: Scores) -> float | None:
+    """Return the score that 95% of images reach with their nearest neighbour; None of no scores."""
+    return float(np.percentile(nearest, SHARE)) if len(nearest) else None
+
+
+def least_of_copies(nearest: Scores) -> float | None:
+    """Return the score from which an image is taken for a near-copy; None of no scores.
+
+    A near-copy scores clearly more than what is usual between an image and its nearest other: as far above the upper
+    quartile as that is above the median; in COPIES. Quartiles, so that it holds while a quarter of the images have
+    copies. One fixed score does not do for all models and kinds of pictures: see benchmarks/copies.py.
+    """
+    if not len(nearest):
+        return None
+    middle, upper = np.percentile(nearest, (50, 75)).tolist()
+    low, high = COPIES
+    return float(min(max(2 * upper - middle, low), high))

@@ -25,6 +25,7 @@ from .pipeline import MAX_MEGAPIXELS, Pipeline
 from .queries import Searchable, understand
 from .reports import AddReport, Estimate, OnProgress
 from .results import Results
+from .sameness import near_score
 from .vanished import Seen, prune
 from .where import Where, understand_where
 
@@ -249,10 +250,14 @@ class Collection:
             if space.similarity not in ("cosine", "hamming") or self.store.setting(settled) == str(self.store.version):
                 return
             rows = confidence.sample(self.store.snapshot(space.name).rows, seed=0)
-            expected = confidence.expected_best(space, self.store.vectors(space.name, rows.tolist()))
-            key, text = f"expected_best:{space.name}", "" if expected is None else repr(expected)
-            if text != self.store.setting(key):
-                self.store.set_setting(key, text)
+            nearest = confidence.nearest_scores(space, self.store.vectors(space.name, rows.tolist()))
+            for key, figure in (
+                (f"expected_best:{space.name}", confidence.expected_best(nearest)),
+                (f"near_copies:{space.name}", confidence.least_of_copies(nearest)),
+            ):
+                text = "" if figure is None else repr(figure)
+                if text != self.store.setting(key):
+                    self.store.set_setting(key, text)
             self.store.set_setting(settled, str(self.store.version + 1))  # + 1: what this writing makes it
 
     def warm(self) -> None:
@@ -291,7 +296,8 @@ class Collection:
             min_relevance: leave out hits whose probability of being relevant is below it; in [0, 1], and only where
                 the collection is calibrated.
             not_same: more like the query, not the same: without the query itself, files of the same bytes,
-                near-copies (a cosine or share of equal bits of at least 0.85) and, with ``group_by``, its own group.
+                near-copies (by a score that depends on the collection: see docs/search.md) and, with ``group_by``, its
+                own group.
             group_by: a metadata column; one result, the best, of all images that share its value.
             spaces: vector spaces that are searched together, name -> weight; None: the collection's own.
             fusion: ``sum`` of their scores or ``rrf``, of their ranks; see ``lookalike.collection.ensemble``.
@@ -358,6 +364,7 @@ class Collection:
                     "similarity": space.similarity,
                     "fingerprint": space.fingerprint,
                     "embedder": self.store.setting(f"embedder:{name}"),
+                    "near_copies": near_score(space, self.store),
                 }
                 for name, space in spaces.items()
             },

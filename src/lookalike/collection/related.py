@@ -86,7 +86,7 @@ def related(
     space = photos.space
     rule = _Rule(
         k,
-        near_score(space) if not_same else np.inf,
+        near_score(space, photos.store) if not_same else np.inf,
         of_same_bytes(photos.store) if not_same else None,
         None if group_by is None else groups_by(photos.store, group_by),
         not_same,

@@ -12,15 +12,17 @@ from ..images import read_source
 from ..protocols import Searcher, Store
 from ..types import Query, QueryItem, Record, Rows, Vectors, VectorSpace
 from .choosing import Same
+from .confidence import COPIES
 from .grouping import Groups
-from .near_pairs import NEAR
 
 __all__ = ["near_score", "same_as"]
 
 
-def near_score(space: VectorSpace) -> float:
-    """Return the least score of near-copies: as the leak check has it, of cosines and bits; equal vectors by l2."""
-    return 0.0 if space.similarity == "l2" else NEAR
+def near_score(space: VectorSpace, store: Store) -> float:
+    """Return the least score of near-copies: as the collection's own images tell it; equal vectors by l2."""
+    if space.similarity == "l2":
+        return 0.0
+    return float(store.setting(f"near_copies:{space.name}") or COPIES[1])
 
 
 def same_as(
@@ -51,7 +53,7 @@ def same_as(
     own = np.unique(np.array([row for item in pictures for row in _own(item, store)], np.int64))
     if groups is not None and len(own):
         own = np.union1d(own, groups.rows[np.isin(groups.numbers, groups.of_rows(own))])
-    least = near_score(space)
+    least = near_score(space, store)
     if by_score and len(query.items) == 1:
         return Same(own, least if pictures else np.inf)
     near = [_near(vector_of(item), searcher, least) for item in pictures]
