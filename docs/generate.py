@@ -27,6 +27,7 @@ WIDTH = 100  # of the commands' help, whatever the terminal
 Json = dict[str, Any]
 NOTICE = "<!-- Written by docs/generate.py (`make docs`): change the source that it describes. -->"
 NOT_YET = "*Not measured yet: `make bench` does.*"
+PLAIN = ("quality", "universal", "augment")  # results without rows for the table of speed
 MARKED = re.compile(r"<!-- begin:([\w-]+) -->\n.*?<!-- end:\1 -->", re.DOTALL)
 SPEED = (
     "indexing",
@@ -48,6 +49,10 @@ AFTER = {  # what a scheme is followed by; a path where nothing is said
     "open_clip:": "ARCHITECTURE/TAG",
     "timm:": "NAME",
     "torchvision:": "NAME",
+    "ensemble:": "A+B:2",
+    "reduce:": "64:A",
+    "subject:": "DETECTOR:A",
+    "tta:": "mirror:A",
 }
 
 
@@ -120,8 +125,15 @@ def embedders_page() -> str:
         "What turns an image into a vector: `lookalike index FOLDER --embedder NAME`. A collection remembers the "
         "versioned name, and finds the same weights and preprocessing by it for ever."
     )
-    sections = [*hub_section(), *torch_section(), *filter(None, quality_section())]
-    return "\n\n".join(["# Embedders", text, "\n".join(lines), *sections])
+    parts = [
+        *hub_section(),
+        *torch_section(),
+        *combined_section(),
+        *filter(None, quality_section()),
+        *universal_section(),
+        *augment_section(),
+    ]
+    return "\n\n".join(["# Embedders", text, "\n".join(lines), *parts])
 
 
 def hub_section() -> list[str]:
@@ -178,6 +190,28 @@ def torch_section() -> list[str]:
         "Each takes `?checkpoint=PATH` behind the name: weights of your own, as `.safetensors` or saved by torch with "
         "nothing but weights in it; a pickle that needs more is refused, since opening it runs the code in it. A collection "
         "remembers the full name and the hash of the weights, which is the same whatever file they lie in.",
+    ]
+
+
+def combined_section() -> list[str]:
+    """Return what is said of embedders that are made of others."""
+    return [
+        "## Several together",
+        "An embedder can be made of others; the specification is one word, and goes wherever a name goes.",
+        "| specification | what it gives |\n|---|---|\n"
+        "| `ensemble:A+B:2` | The vectors side by side, each times the root of its share of the weights, so that a cosine "
+        "is the weighted mean of the members' cosines. A member of bits takes part with ±1 for each bit. One space, "
+        "one index; `lookalike search --spaces A,B:2` weighs at the time of the search instead |\n"
+        "| `tta:mirror,crops:A` | The mean of the vectors of several views: the picture and, with `mirror`, its mirror "
+        "image; with `crops`, its four corners and its centre, each of 80% of both sides; with `zooms`, its centre of "
+        "85% and of 70%. `lookalike search --augment mirror` takes the views of the query alone |\n"
+        "| `reduce:64:A` | Principal components learned from the images of the collection when they are first indexed, "
+        "each divided by its variance to the power of a quarter; unit rows of 64 numbers. `reduce:FILE.npz:A` takes axes "
+        "that were learned elsewhere (arrays `mean` and `projection`), such as `recipes/universal64` makes |\n"
+        "| `subject:DETECTOR:A` | The vector of what stands out: of the crop that a detector finds |",
+        "A specification inside another stands in parentheses where it has a `+` of its own or ends like a weight: "
+        "`ensemble:(subject:saliency+whole:builtin)+dhash:0.5`, `reduce:64:(ensemble:builtin+dinov2-small)`. What learns "
+        "from the collection (`reduce:`, `eigenfaces`) cannot stand inside another.",
     ]
 
 
@@ -258,6 +292,68 @@ def quality_table() -> str:
     keys = [key for key in SHORT_SETS if key in sets]
     lines = _quality_lines({name: embedders[name] for name in shown}, keys, "map", facts=("components", "images/s"))
     return "\n".join([*lines, "", f"mAP with 95% intervals; images/s on one core. {_quality_origin(result)}"])
+
+
+def universal_section() -> list[str]:
+    """Return what one embedder for all kinds of pictures is worth."""
+    result = _result("universal")
+    if result is None:
+        return []
+    models: Json = result["figures"]["models"]
+    sets = list(next(iter(models.values()))["sets"])
+    lines = [
+        f"| embedder | components | all | {' | '.join(sets)} | against `builtin-1` | against all three |",
+        f"|---|---|---|{'---|' * len(sets)}---|---|",
+    ]
+    for name, model in models.items():
+        cells = [_interval(model["metrics"]["mp5"]), *(f"{model['sets'][each]['value']:.2f}" for each in sets)]
+        cells += [_gain(model.get(f"against {other}")) for other in ("builtin-1", "all three")]
+        lines.append(f"| {name} | {model['dim']} | {' | '.join(cells)} |")
+    first = next(iter(models.values()))
+    return [
+        "### All kinds of pictures at once",
+        "mP@5 of `lookalike evaluate --benchmark universal`: all sets in one base, one embedder, no setting for any set, "
+        "held-out classes. *all three* are `builtin-1` (twice the weight) and the two MobileNets side by side; "
+        "*universal64* and the other rows of 64 components are learned by `recipes/universal64` from classes that are not "
+        "held out. Intervals of 95%, differences by the paired test.",
+        "\n".join(lines),
+        f"{first['queries']:,} queries, {first['images']:,} images. {_origin(result)}",
+    ]
+
+
+def augment_section() -> list[str]:
+    """Return what averaging over views gains."""
+    result = _result("augment")
+    if result is None:
+        return []
+    figures: Json = result["figures"]
+    sets = list(figures)
+    lines = [f"| embedder | views | {' | '.join(sets)} |", f"|---|---|{'---|' * len(sets)}"]
+    for name in next(iter(figures.values())):
+        plain = [f"{figures[each][name]['plain']['map']:.3f}" for each in sets]
+        lines.append(f"| {name} | none: mAP | {' | '.join(plain)} |")
+        for views in next(iter(figures.values()))[name]:
+            for side in ("both sides", "query alone") if views != "plain" else ():
+                cells = [_gain(figures[each][name][views][side]) for each in sets]
+                lines.append(f"| {name} | {views}; {side} | {' | '.join(cells)} |")
+    return [
+        "### Averaging over views",
+        "What `tta:VIEWS:A` (both sides) and `search --augment VIEWS` (query alone) change in mAP, with 95% intervals; held-out "
+        "classes, catalogue pictures searching shop photographs in grocery. Without a word the paired test cannot tell.",
+        "\n".join(lines),
+        _origin(result),
+    ]
+
+
+def _interval(each: Json) -> str:
+    return f"{each['value']:.3f} [{each['low']:.3f}, {each['high']:.3f}]"
+
+
+def _gain(found: Json | None) -> str:
+    if found is None:
+        return "–"
+    verdict = "" if found["verdict"] == "cannot tell" else f" {found['verdict']}"
+    return f"{found['difference']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]{verdict}"
 
 
 def quality_section() -> list[str]:
@@ -365,7 +461,7 @@ def _result(name: str) -> Json | None:
     if not path.is_file():
         return None
     found: Json = json.loads(path.read_text(encoding="utf-8"))
-    return found if name == "quality" or found.get("rows") else None
+    return found if name in PLAIN or found.get("rows") else None
 
 
 PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "embedders.md": embedders_page, "errors.md": errors_page}

@@ -93,3 +93,23 @@ def test_conditions_on_metadata(run: Run, catalogue: Path) -> None:
     failed = run("search", "photos/kind1-view0.png", "--where", "artikle=kind2")
     assert failed.code == 2
     assert "Did you mean 'article'?" in failed.err
+
+
+def test_merged_groups_metadata_and_views(run: Run, catalogue: Path) -> None:
+    merged = run("search", "photos/kind1-view0.png", "--group-by", "article", "--merge", "mean", "--json").json["hits"]
+    assert len(merged) == 4
+    assert merged[0]["group"] == {"by": "article", "value": "kind1", "size": 3}
+    assert merged[0]["score"] < 1  # of the mean of three views
+    weighed = ["--metadata-weight", "article:50", "--like", "article=kind3"]
+    hits = run("search", "photos/kind1-view0.png", *weighed, "--json").json["hits"]
+    assert [hit["metadata"]["article"] for hit in hits[:3]] == ["kind3"] * 3
+    assert run("search", "photos/kind1-view0.png", "--augment", "mirror,crops", "-k", "1").code == 0
+    for words, said in (
+        (["--merge", "gem"], "--group-by COLUMN"),
+        (["--metadata-weight", "article"], "with weights above 0"),
+        (["--augment", "flip"], "Known: mirror, crops, zooms"),
+        (["--like", "article=kind1"], "--metadata-weight"),
+    ):
+        failed = run("search", "photos/kind1-view0.png", *words)
+        assert failed.code == 2
+        assert said in failed.err

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from lookalike.embed.unit import unit
-from lookalike.embed.whitening import Whitening, fit_pairs, fit_pca, truncate
+from lookalike.embed.whitening import Whitening, fit_classes, fit_pairs, fit_pca, truncate
 from lookalike.errors import BadShape, ModelError
 
 Floats = npt.NDArray[np.float32]
@@ -190,3 +192,40 @@ def test_arguments_that_cannot_be_used() -> None:
         Whitening(np.zeros(2, np.float32), np.zeros((2, 3), np.float32))
     with pytest.raises(BadShape, match="should be finite"):
         Whitening(np.zeros(2, np.float32), np.full((1, 2), np.nan, np.float32))
+
+
+def test_classes_as_another_library_has_them() -> None:
+    rng = np.random.default_rng(5)
+    classes = np.repeat(np.arange(30), 4)
+    rows = (rng.standard_normal((30, 12))[classes] + 0.5 * rng.standard_normal((120, 12)) * np.arange(1, 13)).astype(
+        np.float32
+    )
+    reference = LinearDiscriminantAnalysis(solver="eigen").fit(rows, classes)
+    expected = (rows - rows.mean(axis=0)) @ reference.scalings_[:, :5]
+    found = fit_classes(rows, classes, dim=5, shrinkage=0, power=0).project(rows)
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), rtol=2e-3, atol=2e-3)  # an axis has either sign
+    # With shrinkage: the generalised eigenvectors of the two covariances.
+    means = np.stack([rows[classes == kind].mean(axis=0) for kind in range(30)]).astype(np.float64)
+    within = np.mean([np.cov(rows[classes == kind].T.astype(np.float64), ddof=0) for kind in range(30)], axis=0)
+    shrunk = 0.7 * within + 0.3 * np.trace(within) / 12 * np.eye(12)
+    values, vectors = scipy.linalg.eigh(np.cov(means.T, ddof=0), shrunk)
+    best = (rows - means.mean(axis=0)) @ vectors[:, ::-1][:, :5] * values[::-1][:5] ** -0.25
+    found = fit_classes(rows, classes, dim=5, shrinkage=0.3).project(rows)
+    np.testing.assert_allclose(np.abs(found), np.abs(best), rtol=2e-3, atol=2e-3)
+
+
+def test_classes_count_alike_however_large_and_groups_too() -> None:
+    rng = np.random.default_rng(6)
+    classes = np.repeat(np.arange(20), 3)
+    rows = rng.standard_normal((20, 6))[classes] + 0.3 * rng.standard_normal((60, 6))
+    plain = fit_classes(rows, classes, dim=3)
+    again = np.concatenate([np.arange(60), np.arange(3), np.arange(3)])  # the first class three times over
+    # Its mean and, but for the divisor n - 1 of repeated rows, its spread stay the same.
+    assert np.abs(fit_classes(rows[again], classes[again], dim=3).mean - plain.mean).max() < 1e-6
+    groups = (classes >= 18).astype(np.int64)
+    assert not np.allclose(fit_classes(rows, classes, dim=3, groups=groups).projection, plain.projection, atol=1e-3)
+    for wrong in ({"dim": 20}, {"dim": 0}, {"dim": 3, "shrinkage": 2}, {"dim": 3, "power": -1}):
+        with pytest.raises(BadShape):
+            fit_classes(rows, classes, **wrong)
+    with pytest.raises(BadShape, match="no class has two rows"):
+        fit_classes(rows, np.arange(60), dim=3)

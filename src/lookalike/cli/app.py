@@ -26,6 +26,7 @@ COMMANDS = {
     "info": ("info", "Say what a collection holds."),
     "evaluate": ("evaluate", "Measure the search against images that are known to belong together."),
     "calibrate": ("calibrate", "Learn which score means which probability of being relevant."),
+    "weigh": ("weigh", "Learn how much each vector space and metadata column should count."),
     "compare": ("compare", "Say whether one search is better than another, by a paired test."),
     "remove": ("remove", "Take images out of a collection; their files stay."),
     "rebase": ("rebase", "Say that the images' folder has moved; nothing is read again."),

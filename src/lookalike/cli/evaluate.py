@@ -19,6 +19,7 @@ from .options import as_json, collection_option, open_collection
 if TYPE_CHECKING:
     from ..collection import Collection
     from ..evaluate.evaluation import Evaluation
+    from ..evaluate.protocols import Searched
     from ..evaluate.summary import Estimate
     from ..evaluate.truth import Joined, Truth
     from ..evaluate.vector_files import VectorSet
@@ -45,6 +46,11 @@ RUN_DEPTH = 100
     "--vectors", multiple=True, metavar="NPY", type=click.Path(), help="Measure vectors of a file; two: queries, base."
 )
 @click.option("--names", multiple=True, metavar="TXT", type=click.Path(), help="What the vectors are of, one a line.")
+@click.option(
+    "--spaces", metavar="A,B:W", help="Measure several vector spaces together, or learned, as search --spaces has it."
+)
+@click.option("--fusion", type=click.Choice(["sum", "rrf"]), help="With --spaces, as in search.")
+@click.option("--metadata-weight", "metadata", metavar="COLUMN:W,...", default="", help="As in search.")
 @click.option("--metric", "metrics", multiple=True, metavar="KEY", help="Such as map or recall@10; repeatable.")
 @click.option("--cut", type=click.IntRange(1), metavar="K", help="Judge the first K results only. Default: all.")
 @click.option("--average", type=click.Choice(["micro", "macro"]), default="micro", help="Over queries, or classes.")
@@ -68,6 +74,9 @@ def command(
     queries: str | None,
     vectors: tuple[str, ...],
     names: tuple[str, ...],
+    spaces: str | None,
+    fusion: Any,
+    metadata: str,
     metrics: tuple[str, ...],
     cut: int | None,
     average: Any,
@@ -123,7 +132,10 @@ def command(
         if not isinstance(searched, VectorSet):  # before any figure
             joined, leaks = check_leaks(searched, joined, protocol, seed=seed, **leak_options)
         shown = RUN_DEPTH if run_out else SHOWN
-        evaluation = run_protocol(searched, joined, protocol, cut=cut, shown=shown, seed=seed)
+        asked: Searched = searched
+        if spaces or metadata:
+            asked = _together(searched, joined, spaces, fusion, metadata)
+        evaluation = run_protocol(asked, joined, protocol, cut=cut, shown=shown, seed=seed)
         keys = list(metrics) or default_metrics(evaluation, few=as_json)
         figures = summarise(evaluation.judged, keys, average=average, by=by, seed=seed)
         if run_out:
@@ -156,6 +168,21 @@ def _joined(searched: Collection | VectorSet, truth: Truth, queries: str | None)
 
     joined = join(truth, searched)
     return joined if isinstance(searched, VectorSet) else with_outside(searched, joined, queries)
+
+
+def _together(
+    searched: Collection | VectorSet, joined: Joined, spaces: str | None, fusion: Any, metadata: str
+) -> Searched:
+    """Return what is searched by several spaces or with metadata, as `search` does it."""
+    from ..evaluate.vector_files import VectorSet
+    from ..evaluate.weigh import Searching
+
+    if isinstance(searched, VectorSet) or joined.outside is not None:
+        raise BadInput(
+            "--spaces and --metadata-weight search by stored images.", hint="Add the queries to the collection first."
+        )
+    searcher = searched.searching(spaces=spaces, fusion=fusion or "sum", metadata=metadata)
+    return Searching(searcher, len(searched))
 
 
 def _write_run(evaluation: Evaluation, searched: Collection | VectorSet, path: str) -> None:

@@ -63,7 +63,10 @@ class _Search(click.Command):
     "--subject", metavar="NAME", help="Search by what stands out in the query's image: saliency, content or onnx:PATH."
 )
 @click.option(
-    "--spaces", metavar="A,B:W", help="Search these vector spaces of the collection together, each with its weight."
+    "--spaces",
+    metavar="A,B:W",
+    help="Search these vector spaces of the collection together, each with its weight; "
+    "learned: with those of `lookalike weigh`.",
 )
 @click.option(
     "--fusion",
@@ -76,6 +79,32 @@ class _Search(click.Command):
     metavar="CONDITION",
     help="Only images whose metadata fulfils it: price<20, brand=acme, tags contains red, size in S,M, price missing. "
     "Repeatable: all must hold.",
+)
+@click.option(
+    "--merge",
+    type=click.Choice(["best", "mean", "gem"]),
+    default="best",
+    show_default=True,
+    help="With --group-by: the best image stands for its group, or one vector made of all of them.",
+)
+@click.option(
+    "--metadata-weight",
+    "metadata",
+    metavar="COLUMN:W,...",
+    default="",
+    help="Make columns a part of the score, each with a weight beside 1 for the picture: tags:0.2,price:log:0.1.",
+)
+@click.option(
+    "--like",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="With --metadata-weight: the query's own value. Default: of the stored image that it is.",
+)
+@click.option(
+    "--augment",
+    metavar="VIEWS",
+    default="",
+    help="Average the query over views of its picture: mirror, crops, zooms, joined by commas.",
 )
 @click.option("--paths", is_flag=True, help="Print only the results' paths, one a line, for pipes.")
 @click.option("--null", is_flag=True, help="With --paths: end each with NUL instead of a newline.")
@@ -96,6 +125,10 @@ def command(
     spaces: str | None,
     fusion: str | None,
     where: tuple[str, ...],
+    merge: Any,
+    metadata: str,
+    like: tuple[str, ...],
+    augment: str,
     box: str | None,
     subject: str | None,
     paths: bool,
@@ -116,7 +149,7 @@ def command(
     found it: vector, text or both (`found_by` in --json).
     """
     from ..collection import parse
-    from ..collection.ensemble import parse_spaces
+    from ..collection.likeness import parse_like
 
     understood = _with_stdin(parse(query))
     if truth and not picture:
@@ -134,9 +167,13 @@ def command(
             min_relevance=min_relevance,
             not_same=not_same,
             group_by=group_by,
-            spaces=parse_spaces(spaces) if spaces else None,
+            spaces=spaces,
             fusion="rrf" if fusion == "rrf" else "sum",
             where=where,
+            merge=merge,
+            metadata=metadata,
+            like=parse_like(like),
+            augment=augment,
         )
         if picture:
             from .picture import draw_search

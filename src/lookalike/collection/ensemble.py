@@ -13,7 +13,7 @@ from ..errors import BadInput, UnknownName
 from ..types import Rows
 from .word_search import FUSED, Ranking
 
-__all__ = ["Fusion", "Member", "check_spaces", "fuse_spaces", "parse_spaces"]
+__all__ = ["Fusion", "Member", "check_spaces", "fuse_spaces", "fused_as_deep", "parse_spaces"]
 
 Fusion = Literal["sum", "rrf"]
 
@@ -35,16 +35,19 @@ class Member:
     scores: Callable[[Rows], tuple[Rows, npt.NDArray[np.floating]]]
 
 
-def fuse_spaces(members: Sequence[Member], fusion: Fusion = "sum") -> Ranking:
-    """Rank the union of the first FUSED of each space; equal scores by lower row.
+def fuse_spaces(
+    members: Sequence[Member], fusion: Fusion = "sum", *, depth: int = FUSED, extra: Rows | None = None
+) -> Ranking:
+    """Rank the union of the first ``depth`` of each space, and of ``extra`` rows; equal scores by lower row.
 
     ``sum``: the sum of weight × score over the spaces, divided by the sum of weights. An image without a vector in a
     space has the lowest score that a candidate has there. Scores of spaces are added as they are: only the weights say
     how a unit of one compares with a unit of another. ``rrf``: the sum of weight / (60 + rank) over the spaces that
     have the image among their first (Cormack, Clarke and Büttcher, SIGIR 2009), which needs no such comparison.
     """
-    ranked = [member.first(FUSED)[0] for member in members]
-    rows: Rows = np.unique(np.concatenate(ranked)) if ranked else np.empty(0, np.int64)
+    ranked = [member.first(depth)[0] for member in members]
+    more = [] if extra is None or fusion == "rrf" else [_known(extra, members)]
+    rows: Rows = np.unique(np.concatenate([*ranked, *more]))
     total = np.zeros(len(rows))
     for member, first in zip(members, ranked, strict=True):
         if fusion == "rrf":
@@ -59,6 +62,24 @@ def fuse_spaces(members: Sequence[Member], fusion: Fusion = "sum") -> Ranking:
     order = np.lexsort((rows, -total))
     rows, total = rows[order], total[order]
     return Ranking(lambda depth: (rows[:depth], total[:depth]), lambda row: "vector", "both")
+
+
+def _known(rows: Rows, members: Sequence[Member]) -> Rows:
+    """Return the rows that have a vector in one of the spaces."""
+    return np.intersect1d(rows, np.concatenate([member.scores(rows)[0] for member in members]))
+
+
+def fused_as_deep(members: Sequence[Member], fusion: Fusion, extra: Rows | None = None) -> Ranking:
+    """Return the fused ranking, of more than the first FUSED of each space where more results are asked for."""
+    known: dict[int, Ranking] = {}
+
+    def first(depth: int) -> tuple[Rows, npt.NDArray[np.floating]]:
+        deep = max(depth, FUSED)
+        if deep not in known:
+            known[deep] = fuse_spaces(members, fusion, depth=deep, extra=extra)
+        return known[deep].first(depth)
+
+    return Ranking(first, lambda row: "vector", "both")
 
 
 def parse_spaces(text: str) -> dict[str, float]:

@@ -10,22 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from ..embed import create
+from ..embed.augment import parse_views
 from ..errors import BadInput, OtherEmbedder
 from ..images import FetchLimits, Item, Skipped, scan
 from ..protocols import Embedder, Searcher, Store
 from ..types import Metadata, Record, Rows, VectorSpace
 from . import confidence
-from .ensemble import Fusion, check_spaces
+from .ensemble import Fusion, check_spaces, parse_spaces
 from .estimate import estimate
 from .in_memory import AnyImage, items_of
 from .ingest import Ingest, Options
+from .learned_weights import LEARNED, read_weights
 from .learning import recalled
+from .likeness import Liking, understand_likings
+from .multiview import Merge
 from .near_pairs import NearPairs, near_pairs
-from .pipeline import MAX_MEGAPIXELS, Pipeline
+from .pipeline import MAX_MEGAPIXELS, How, Pipeline
 from .queries import Searchable, understand
 from .reports import AddReport, Estimate, OnProgress
 from .results import Results
 from .sameness import near_score
+from .together import Together
 from .vanished import Seen, prune
 from .where import Where, understand_where
 
@@ -283,9 +288,13 @@ class Collection:
         min_relevance: float | None = None,
         not_same: bool = False,
         group_by: str | None = None,
-        spaces: Mapping[str, float] | None = None,
+        spaces: Mapping[str, float] | str | None = None,
         fusion: Fusion = "sum",
         where: Where | None = None,
+        merge: Merge = "best",
+        metadata: str | Sequence[Liking] = (),
+        like: Mapping[str, Any] | None = None,
+        augment: str = "",
     ) -> Results:
         """Return the k images most alike.
 
@@ -299,10 +308,18 @@ class Collection:
                 near-copies (by a score that depends on the collection: see docs/search.md) and, with ``group_by``, its
                 own group.
             group_by: a metadata column; one result, the best, of all images that share its value.
-            spaces: vector spaces that are searched together, name -> weight; None: the collection's own.
+            spaces: vector spaces that are searched together, name -> weight, or ``"builtin-1,dhash:2"``; ``"learned"``:
+                with the weights that ``lookalike weigh`` learned, of metadata too. None: the collection's own.
             fusion: ``sum`` of their scores or ``rrf``, of their ranks; see ``lookalike.collection.ensemble``.
             where: conditions on the metadata that every result fulfils: ``"price<20"``, several in a list, or as
                 ``lookalike.collection.where`` has them.
+            merge: with ``group_by``: ``best``, the nearest image of a group stands for it; ``mean`` or ``gem``, one
+                vector of all of them does. Several pictures of the query are merged in the same way.
+            metadata: columns that are a part of the score, with their weights beside 1 for the picture:
+                ``"tags:0.2,price:log:0.1"``; see ``lookalike.collection.likeness``.
+            like: values that count as the query's metadata; else those of the stored image that it is.
+            augment: ``"mirror,crops,zooms"`` or some of them: the vectors of these views of the query's pictures are
+                averaged.
 
         Returns:
             The hits, best first, with their ``relevance`` where the collection is calibrated; ``note`` says so in
@@ -316,13 +333,41 @@ class Collection:
         return self._pipeline.run(
             understand(what),
             k,
+            how=How(
+                where=understand_where(where),
+                together=self._together(spaces),
+                fusion=fusion,
+                group_by=group_by,
+                merge=merge,
+                metadata=self._columns(spaces, metadata),
+                like=like or {},
+                augment=parse_views(augment) if augment else (),
+            ),
             min_relevance=min_relevance,
             not_same=not_same,
-            group_by=group_by,
-            together=[(self._in_space(name)._pipeline, weight) for name, weight in self._checked(spaces).items()],
-            fusion=fusion,
-            where=understand_where(where),
         )
+
+    def searching(
+        self,
+        *,
+        spaces: Mapping[str, float] | str | None = None,
+        fusion: Fusion = "sum",
+        metadata: str | Sequence[Liking] = (),
+    ) -> Searcher:
+        """Return the search by stored images that ``search`` makes with the same options; evaluation runs it."""
+        how = How(together=self._together(spaces), fusion=fusion, metadata=self._columns(spaces, metadata))
+        return Together(self._pipeline, self.store, how)
+
+    def _together(self, spaces: Mapping[str, float] | str | None) -> list[tuple[Pipeline, float]]:
+        if spaces == LEARNED:
+            spaces = read_weights(self.store).spaces
+        elif isinstance(spaces, str):
+            spaces = parse_spaces(spaces)
+        return [(self.in_space(name)._pipeline, weight) for name, weight in self._checked(spaces).items()]
+
+    def _columns(self, spaces: object, metadata: str | Sequence[Liking]) -> tuple[Liking, ...]:
+        given = understand_likings(metadata)
+        return read_weights(self.store).metadata if spaces == LEARNED and not given else given
 
     def _checked(self, spaces: Mapping[str, float] | None) -> Mapping[str, float]:
         if spaces is None:
@@ -330,10 +375,15 @@ class Collection:
         check_spaces(spaces, list(self.store.spaces()))
         return spaces
 
-    def _in_space(self, name: str) -> Collection:
-        """Return this collection as its search in another of its spaces sees it; its index is kept."""
+    def in_space(self, name: str) -> Collection:
+        """Return this collection as its search in another of its spaces sees it; its index is kept.
+
+        Raises:
+            UnknownName: it has no such space.
+        """
         if name == self._space:
             return self
+        check_spaces({name: 1.0}, list(self.store.spaces()))
         if name not in self._others:
             self._others[name] = Collection(self.store, name, device=self.device, max_megapixels=self.max_megapixels)
         return self._others[name]

@@ -23,6 +23,7 @@ from .locate import default_path
 __all__ = ["MOST", "keep", "learn", "recalled", "taught", "teach", "untaught"]
 
 MOST = 2000  # images that teach
+_HELD_BYTES = 512 << 20  # of their pixels: fewer images teach an embedder of large pictures
 Source = str | os.PathLike[str]
 
 
@@ -77,7 +78,7 @@ def learn(
 def untaught(embedder: str, *, collection: str | os.PathLike[str] | None = None) -> Learns | None:
     """Return the embedder when it must learn before it embeds, and has not taught itself to the collection before."""
     name = resolve(embedder)
-    if ":" in name:
+    if ":" in name and not name.startswith("reduce:"):
         return None
     made = create(name)
     if not isinstance(made, Learns) or made.fitted or _has_learned(collection, made.space.name):
@@ -93,6 +94,8 @@ def teach(
     Raises:
         BadInput: fewer than two usable images.
     """
+    side = cast(Embedder, pupil).input_size
+    most = min(most, max(2, _HELD_BYTES // (3 * (2 * side) ** 2)))
     chooser = random.Random(seed)
     sample: list[Item] = []
     for seen, item in enumerate(items, start=1):  # reservoir sampling, as in ``estimate``
@@ -100,7 +103,6 @@ def teach(
             sample.append(item)
         elif (place := chooser.randrange(seen)) < most:
             sample[place] = item
-    side = cast(Embedder, pupil).input_size
     return pupil.fit(list(_small(sample, side, max_megapixels)), seed)
 
 
@@ -119,7 +121,7 @@ def recalled(store: Store, made: Embedder) -> Embedder:
 def taught(made: Embedder) -> Embedder:
     """Return an embedder that can embed; raise BadInput for one that must learn first."""
     if isinstance(made, Learns) and not made.fitted:
-        name = made.space.name
+        name = str(getattr(made, "spec", "")) or made.space.name
         raise BadInput(
             f"{name!r} learns from images before it can embed, and has not seen any.",
             hint=f"Make the collection with `lookalike index FOLDER --embedder {name}`, or in Python with "

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from ..embed.augment import augmented
 from ..errors import BadInput, BadQuery, BadShape, OtherEmbedder
 from ..images import FetchLimits, read_source
 from ..images.decode import decode
@@ -18,22 +20,87 @@ from ..index.exact import Exact
 from ..protocols import Embedder, Index, Store, TextEmbedder
 from ..types import Candidates, Hit, Image, Query, QueryItem, Rows, Vectors, VectorSpace
 from .calibration import Calibration, covers, read_calibration
-from .choosing import Chosen, choose
-from .ensemble import Fusion, Member, fuse_spaces
+from .choosing import Chosen, Same, choose
+from .ensemble import Fusion, Member, fused_as_deep
 from .grouping import Groups, groups_by
+from .likeness import Likenesses, Liking, with_likeness
+from .multiview import Merge, Merged, merged, standing_for
 from .queries import combine, vote
 from .results import Results
-from .sameness import same_as
+from .sameness import own_rows, same_as
 from .where import Condition, Filter
-from .word_search import Ranking, with_words
+from .word_search import FUSED, Ranked, Ranking, with_words
 
-__all__ = ["MAX_MEGAPIXELS", "Pipeline", "item_pixels"]
+__all__ = ["MAX_MEGAPIXELS", "PLAIN", "How", "Pipeline", "item_pixels"]
 
 MAX_MEGAPIXELS = 200.0  # of a query's picture, unless somebody says otherwise
 
 T = TypeVar("T")
 
 _NONE_ALLOWED = "No image fulfils the conditions: there is nothing to search among."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class How:
+    """What is searched, among what, and what counts.
+
+    Attributes:
+        where: conditions on the metadata that every hit fulfils.
+        together: the spaces that are searched together, with their weights, instead of the pipeline's own.
+        fusion: how their rankings become one; see ``fuse_spaces``.
+        group_by: a metadata column, of each value of which there is one hit.
+        merge: what stands for a group: its best image, or one vector of all its images; several pictures of the query
+            are merged in the same way.
+        metadata: the columns that are a part of the score.
+        like: values that count as the query's own metadata, before those of the stored image that it is.
+        augment: views of the query's pictures whose vectors are averaged; see ``embed.augment``.
+    """
+
+    where: Sequence[Condition] = ()
+    together: Sequence[tuple[Pipeline, float]] = ()
+    fusion: Fusion = "sum"
+    group_by: str | None = None
+    merge: Merge = "best"
+    metadata: Sequence[Liking] = ()
+    like: Mapping[str, Any] = field(default_factory=dict)
+    augment: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.merging and self.group_by is None:
+            raise BadInput(
+                f"merging by {self.merge!r} needs to know which images belong together.",
+                hint="Name the column: --group-by COLUMN (group_by).",
+            )
+        if self.like and not self.metadata:
+            raise BadInput(
+                "the query's metadata is given, but no column has a weight.",
+                hint="Add --metadata-weight COLUMN:WEIGHT.",
+            )
+
+    @property
+    def merging(self) -> bool:
+        """Return whether one vector stands for a group."""
+        return self.merge != "best"
+
+    @property
+    def plain(self) -> bool:
+        """Return whether a hit's score is that of two images in the pipeline's own space."""
+        return not (self.together or self.merging or self.metadata or self.augment)
+
+
+PLAIN = How()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scope:
+    groups: Groups | None
+    allowed: Rows | None
+
+
+class Finder(Protocol):
+    """Finds the n nearest rows of a query, and their scores."""
+
+    def __call__(self, depth: int, among: Rows | None = None, /) -> Ranked: ...
 
 
 class Pipeline:
@@ -61,6 +128,8 @@ class Pipeline:
         self._index: tuple[int, Index] | None = None
         self._groups: tuple[int, Groups] | None = None
         self._filter = Filter(store)
+        self._likenesses = Likenesses(store)
+        self._merged: tuple[int, tuple[str, Merge], Merged] | None = None
 
     @property
     def index(self) -> Index:
@@ -90,24 +159,18 @@ class Pipeline:
         query: Query,
         k: int,
         *,
+        how: How = PLAIN,
         min_relevance: float | None = None,
         not_same: bool = False,
-        group_by: str | None = None,
-        together: Sequence[tuple[Pipeline, float]] = (),
-        fusion: Fusion = "sum",
-        where: Sequence[Condition] = (),
     ) -> Results:
         """Answer one query; hits have a relevance where the collection is calibrated.
 
         Args:
             query: what is searched for.
             k: how many hits, > 0.
+            how: what is searched, among what, and what counts.
             min_relevance: in [0, 1]; hits below it are left out.
             not_same: leave out the query itself, its near-copies and its group; see ``same_as``.
-            group_by: a metadata column, of each value of which the best image is shown.
-            together: the spaces that are searched together, with their weights, instead of this one alone.
-            fusion: how their rankings become one; see ``fuse_spaces``.
-            where: conditions on the metadata that every hit fulfils.
 
         Raises:
             BadInput: k is not positive, ``min_relevance`` is no probability or asked of a search that has none, or an
@@ -115,16 +178,15 @@ class Pipeline:
         """
         if k <= 0:
             raise BadInput(f"k must be at least 1, got {k}.")
-        if together and min_relevance is not None:
-            raise BadInput("a relevance is known for one space's scores, not for several fused.", hint="Search one.")
-        calibration = None if together else self._calibration(query, min_relevance)
-        clock = _Clock()
-        groups = None if group_by is None else clock.time("group", lambda: self.groups(group_by))
-        allowed = clock.time("filter", lambda: self._filter.rows(where)) if where else None
-        if together:
-            ranking = fuse_spaces([each.member(query, weight, clock, allowed) for each, weight in together], fusion)
-        else:
-            ranking = self._ranking(query, clock, allowed)
+        if min_relevance is not None and not how.plain:
+            raise BadInput(
+                "a relevance is known for the scores of one space alone, not for what is fused, merged or augmented.",
+                hint="Leave --min-relevance (min_relevance) out.",
+            )
+        calibration = self._calibration(query, min_relevance) if how.plain else None
+        clock = Clock()
+        scope = self._scope(how, clock)
+        ranking = self._ranked(query, how, scope, clock)
         same = None
         if not_same:
             same = same_as(
@@ -133,48 +195,161 @@ class Pipeline:
                 self._space,
                 self,
                 lambda item: self._vector(item, clock),
-                groups,
-                by_score=not together,
+                scope.groups,
+                by_score=how.plain and ranking.by == "vector",
             )
+            same = Same(self._stands_for(same.rows, how), same.score)
+        groups = None if how.merging else scope.groups
         chosen = clock.time("search", lambda: choose(ranking.first, k, same=same, groups=groups))
-        found = clock.time("fetch", lambda: self._hits(chosen, ranking, calibration, groups))
-        note = self._note(chosen, found, ranking) if allowed is None or len(allowed) else _NONE_ALLOWED
+        if how.merging:
+            chosen = clock.time("search", lambda: self._nearest_views(chosen, query, how, scope, clock))
+        found = clock.time("fetch", lambda: self._hits(chosen, ranking, calibration, scope.groups))
+        none_allowed = scope.allowed is not None and not len(scope.allowed)
+        note = _NONE_ALLOWED if none_allowed else self._note(chosen, found, ranking, how)
         if min_relevance is None:
             return Results(query, found, clock.spent(), note)
         hits = tuple(hit for hit in found if hit.relevance is not None and hit.relevance >= min_relevance)
         note = _none_relevant(found[0], min_relevance) if found and not hits else note
         return Results(query, hits, clock.spent(), note)
 
-    def member(self, query: Query, weight: float, clock: _Clock, allowed: Rows | None = None) -> Member:
-        """Return this space's part in an ensemble, among the ``allowed`` rows where they are given."""
+    def ranking(self, query: Query, how: How, *, allowed: Rows | None = None) -> Ranking:
+        """Return the ranking that ``run`` takes its results from, among ``allowed`` rows; what evaluation judges."""
+        clock = Clock()
+        scope = self._scope(how, clock)
+        if allowed is not None:
+            scope = replace(scope, allowed=allowed if scope.allowed is None else np.intersect1d(allowed, scope.allowed))
+        return self._ranked(query, how, scope, clock)
+
+    def merged(self, column: str, merge: Merge) -> Merged:
+        """Return one vector for each group of a column, of this space as it is now; see ``multiview.merged``."""
+        version, key = self._store.version, (column, merge)
+        if self._merged is None or self._merged[:2] != (version, key):
+            self._merged = None  # the old file goes before the new one comes
+            made = merged(self._store.snapshot(self._space.name), self.groups(column), merge)
+            self._merged = (version, key, made)
+        return self._merged[2]
+
+    def _scope(self, how: How, clock: Clock) -> _Scope:
+        column = how.group_by
+        groups = None if column is None else clock.time("group", lambda: self.groups(column))
+        allowed = clock.time("filter", lambda: self._filter.rows(how.where)) if how.where else None
+        return _Scope(groups, allowed)
+
+    def _ranked(self, query: Query, how: How, scope: _Scope, clock: Clock) -> Ranking:
+        likeness = self._likeness(query, how, scope, clock) if how.metadata else None
+        scores_of: Callable[[Rows], Ranked]
+        if how.together:
+            members = [each.member(query, weight, how, scope, clock) for each, weight in how.together]
+            extra = None
+            if likeness is not None:
+                extra = np.sort(likeness[0][np.argsort(-likeness[1], kind="stable")[:FUSED]])
+            ranking, scores_of = fused_as_deep(members, how.fusion, extra), _nothing_more
+        else:
+            ranking, scores_of = self._alone(query, how, scope, clock)
+        if likeness is None:
+            return ranking
+        if ranking.by == "text" or (ranking.by == "both" and not how.together):
+            raise BadQuery(
+                "metadata has a weight beside the scores of pictures only, and words are looked up here.",
+                hint="Search by pictures, or put the values into conditions: --where.",
+            )
+        return Ranking(with_likeness(ranking.first, scores_of, likeness), ranking.found_by, ranking.by)
+
+    def member(self, query: Query, weight: float, how: How, scope: _Scope, clock: Clock) -> Member:
+        """Return this space's part in an ensemble."""
         if any(item.kind == "text" for item in query.items) and not self._understands_words():
             raise BadQuery(
                 f"{self._space.name!r} compares pictures and does not understand words.",
                 hint="Leave it out of the spaces that are searched together, or search by pictures.",
             )
-        vector = self._combined(query, clock)
+        found = self._finder(query, how, scope, clock)
+        return Member(weight, found, lambda rows: found(max(len(rows), 1), rows))
 
-        def found(depth: int, among: Rows | None = allowed) -> tuple[Rows, npt.NDArray[np.floating]]:
-            pairs = self.search(vector, depth, allowed=among)
+    def _alone(self, query: Query, how: How, scope: _Scope, clock: Clock) -> tuple[Ranking, Callable[[Rows], Ranked]]:
+        finders: list[Finder] = []
+
+        def by_vector(query: Query) -> Ranking:
+            finders.append(self._finder(query, how, scope, clock))
+            return Ranking(finders[0], lambda row: "vector", "vector")
+
+        if any(item.kind == "text" for item in query.items) and not self._understands_words():
+            if how.merging:
+                raise BadQuery(
+                    f"{self._space.name!r} does not understand words, and words have no merged vectors.",
+                    hint="Leave --merge out, or search by pictures.",
+                )
+            return with_words(self._store, query, by_vector, scope.allowed), _nothing_more
+        ranking = by_vector(query)
+        return ranking, lambda rows: finders[0](max(len(rows), 1), rows)
+
+    def _finder(self, query: Query, how: How, scope: _Scope, clock: Clock) -> Finder:
+        """Return what finds the n nearest among the allowed rows, or among those of them that are given."""
+        vector = self._combined(query, clock, how)
+        views = self.merged(how.group_by, how.merge) if how.merging and how.group_by else None
+        index: Callable[..., Candidates] = self.search if views is None else views.index.search
+        allowed = scope.allowed
+        if views is not None and allowed is not None:
+            allowed = np.unique(standing_for(allowed, views.groups))
+
+        def found(depth: int, among: Rows | None = None) -> Ranked:
+            if among is not None and allowed is not None:
+                among = np.intersect1d(among, allowed)
+            pairs = index(vector, depth, allowed=allowed if among is None else among)
             there = pairs.rows[0] >= 0
             return pairs.rows[0][there], pairs.scores[0][there]
 
-        return Member(weight, found, lambda rows: found(max(len(rows), 1), rows))
+        return found
 
-    def _ranking(self, query: Query, clock: _Clock, allowed: Rows | None) -> Ranking:
-        def by_vector(query: Query) -> Ranking:
-            vector = self._combined(query, clock)
+    def _likeness(
+        self, query: Query, how: How, scope: _Scope, clock: Clock
+    ) -> tuple[Rows, npt.NDArray[np.float64], float]:
+        if how.together and how.fusion == "rrf":
+            raise BadInput(
+                "reciprocal ranks have no scale that the weight of a column could be compared with.",
+                hint="Use --fusion sum with --metadata-weight.",
+            )
+        values = {**self._facts(query), **how.like}
+        rows, amounts, weights = clock.time("metadata", lambda: self._likenesses.of(how.metadata, values))
+        if scope.allowed is not None:
+            kept = np.isin(rows, scope.allowed)
+            rows, amounts = rows[kept], amounts[kept]
+        if how.merging:  # a group is as like as the most like of its images
+            ids, place = np.unique(self._stands_for(rows, how), return_inverse=True)
+            best = np.zeros(len(ids))
+            np.maximum.at(best, place, amounts)
+            rows, amounts = ids, best
+        return rows, amounts, weights
 
-            def first(depth: int) -> tuple[Rows, npt.NDArray[np.floating]]:
-                pairs = self.search(vector, depth, allowed=allowed)
-                there = pairs.rows[0] >= 0
-                return pairs.rows[0][there], pairs.scores[0][there]
+    def _facts(self, query: Query) -> dict[str, Any]:
+        """Return the metadata that is known of the query's pictures; of several the first that has a column."""
+        facts: dict[str, Any] = {}
+        for item in query.items:
+            if item.kind == "text" or item.weight < 0:
+                continue
+            for record in self._store.get_rows(own_rows(item, self._store)):
+                if record is not None:
+                    facts = {**record.metadata, **{name: value for name, value in facts.items() if value is not None}}
+        return facts
 
-            return Ranking(first, lambda row: "vector", "vector")
+    def _stands_for(self, rows: Rows, how: How) -> Rows:
+        """Return the rows under which these are found: of a group that is merged, its lowest."""
+        return standing_for(rows, self.groups(how.group_by)) if how.merging and how.group_by else rows
 
-        if any(item.kind == "text" for item in query.items) and not self._understands_words():
-            return with_words(self._store, query, by_vector, allowed)
-        return by_vector(query)
+    def _nearest_views(self, chosen: Chosen, query: Query, how: How, scope: _Scope, clock: Clock) -> Chosen:
+        """Put in place of each group the image of it that is nearest to the query; the score stays the group's."""
+        pipeline = how.together[0][0] if how.together else self
+        if how.group_by is None:
+            return chosen
+        views = pipeline.merged(how.group_by, how.merge)
+        vector = pipeline._combined(query, clock, how)
+        shown = chosen.rows.copy()
+        for place, row in enumerate(chosen.rows.tolist()):
+            members = views.members(row)
+            if scope.allowed is not None:
+                members = np.intersect1d(members, scope.allowed)
+            nearest = int(pipeline.search(vector, 1, allowed=members).rows[0, 0])
+            shown[place] = nearest if nearest >= 0 else row
+        return Chosen(shown, chosen.scores, chosen.best)
 
     def _understands_words(self) -> bool:
         try:
@@ -202,15 +377,22 @@ class Pipeline:
             )
         return found
 
-    def _combined(self, query: Query, clock: _Clock) -> Vectors:
+    def _combined(self, query: Query, clock: Clock, how: How) -> Vectors:
+        pictures = [item for item in query.items if item.kind not in ("text", "id", "vector")]
+        if how.augment and not pictures:
+            raise BadQuery(
+                "the query has no picture to take views of.",
+                hint="Search by an image file, a URL or stdin:; for a stored image give its file.",
+            )
+
         def vector_of(item: QueryItem) -> Vectors:
-            return self._vector(item, clock)
+            return self._vector(item, clock, how.augment)
 
         if self._space.kind == "bits":
             return vote(query, vector_of, self._space.dim)
-        return combine(query, vector_of, unit=self._space.similarity == "cosine")
+        return combine(query, vector_of, unit=self._space.similarity == "cosine", merge=how.merge)
 
-    def _vector(self, item: QueryItem, clock: _Clock) -> Vectors:
+    def _vector(self, item: QueryItem, clock: Clock, augment: Sequence[str] = ()) -> Vectors:
         if item.kind == "vector":
             payload = np.asarray(item.payload)
             if (payload.dtype == np.uint8) != (self._space.kind == "bits"):
@@ -229,8 +411,9 @@ class Pipeline:
         embedder = self._embedder()
         if item.kind == "text" and isinstance(embedder, TextEmbedder):
             return clock.time("embed", lambda: embedder.embed_text([item.value]))
-        pixels = clock.time("read", lambda: item_pixels(item, embedder.input_size, max_megapixels=self._max_megapixels))
-        return clock.time("embed", lambda: embedder.embed([pixels]))
+        looking = augmented(embedder, augment) if augment else embedder
+        pixels = clock.time("read", lambda: item_pixels(item, looking.input_size, max_megapixels=self._max_megapixels))
+        return clock.time("embed", lambda: looking.embed([pixels]))
 
     def _hits(
         self, chosen: Chosen, ranking: Ranking, calibration: Calibration | None, groups: Groups | None
@@ -259,7 +442,7 @@ class Pipeline:
             for rank, ((record, score), relevance) in enumerate(zip(found, known, strict=True), start=1)
         )
 
-    def _note(self, chosen: Chosen, hits: Sequence[Hit], ranking: Ranking) -> str:
+    def _note(self, chosen: Chosen, hits: Sequence[Hit], ranking: Ranking, how: How) -> str:
         if ranking.by == "text":
             return self._words_note(found=bool(hits))
         if ranking.by == "both" and hits:
@@ -272,7 +455,7 @@ class Pipeline:
         if not hits:
             return "Everything in the collection is the same as the query: there is nothing else to show."
         expected = self._store.setting(f"expected_best:{self._space.name}")
-        if expected and ranking.by == "vector" and chosen.best < float(expected):
+        if expected and how.plain and ranking.by == "vector" and chosen.best < float(expected):
             return (
                 f"Nothing stands out: the best score, {chosen.best:.3f}, is below what 95% of the collection's own "
                 f"images find among the others ({float(expected):.3f})."
@@ -287,6 +470,10 @@ class Pipeline:
             f"No id, file name or metadata has these words, and {compares}; models of image and text do, such as "
             "--embedder clip-vit-base-patch32."
         )
+
+
+def _nothing_more(rows: Rows) -> Ranked:
+    return np.empty(0, np.int64), np.empty(0, np.float32)
 
 
 def _none_relevant(best: Hit, least: float) -> str:
@@ -313,8 +500,8 @@ def item_pixels(item: QueryItem, input_size: int, *, max_megapixels: float = MAX
     return decode(data, input_size=input_size, max_megapixels=max_megapixels).pixels
 
 
-class _Clock:
-    """Milliseconds by stage."""
+class Clock:
+    """Milliseconds by stage; a stage within another counts in both."""
 
     def __init__(self) -> None:
         self._begin = time.perf_counter()

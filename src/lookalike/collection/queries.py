@@ -15,6 +15,7 @@ from ..errors import BadQuery, BadShape, LookalikeError, NoSuchFile
 from ..images import looks_like_image
 from ..types import Bits, Query, QueryItem, QueryKind, Vectors
 from .in_memory import AnyImage, pixels_of
+from .multiview import Merge, merge_rows
 
 __all__ = ["Searchable", "combine", "parse", "understand", "vote"]
 
@@ -128,14 +129,18 @@ def _in_memory(what: Any) -> QueryItem:
     return QueryItem("image", f"<image {pixels.shape[1]}x{pixels.shape[0]}>", payload=pixels)
 
 
-def combine(query: Query, vector_of: Callable[[QueryItem], Vectors], *, unit: bool = True) -> Vectors:
+def combine(
+    query: Query, vector_of: Callable[[QueryItem], Vectors], *, unit: bool = True, merge: Merge = "best"
+) -> Vectors:
     """Return (1, D): the weighted mean of the items' vectors, of unit norm again where the space is of unit vectors.
+
+    With ``merge="gem"`` it is their generalised mean, as ``multiview.merged`` makes it of the images of a group.
 
     Raises:
         BadQuery: the items cancel each other out, so that no direction is left.
     """
     rows, weights = _rows(query, vector_of)
-    mean = weights @ rows.astype(np.float64) / np.abs(weights).sum()
+    mean = merge_rows(rows, weights, merge)
     if unit:
         norm = float(np.linalg.norm(mean))
         if norm < 1e-6:

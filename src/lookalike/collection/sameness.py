@@ -15,7 +15,7 @@ from .choosing import Same
 from .confidence import COPIES
 from .grouping import Groups
 
-__all__ = ["near_score", "same_as"]
+__all__ = ["near_score", "own_rows", "same_as"]
 
 
 def near_score(space: VectorSpace, store: Store) -> float:
@@ -50,7 +50,7 @@ def same_as(
         by_score: the ranking's scores are those of the space, so that they tell the near-copies of a single item.
     """
     pictures = [item for item in query.items if item.kind != "text" and item.weight > 0]
-    own = np.unique(np.array([row for item in pictures for row in _own(item, store)], np.int64))
+    own = np.unique(np.array([row for item in pictures for row in own_rows(item, store)], np.int64))
     if groups is not None and len(own):
         own = np.union1d(own, groups.rows[np.isin(groups.numbers, groups.of_rows(own))])
     least = near_score(space, store)
@@ -60,7 +60,8 @@ def same_as(
     return Same(np.unique(np.concatenate([own, *near])))
 
 
-def _own(item: QueryItem, store: Store) -> list[int]:
+def own_rows(item: QueryItem, store: Store) -> list[int]:
+    """Return the rows of what an item is in the store: its own record, then those of files of the same bytes."""
     records: list[Record | None] = []
     data: bytes | None = None
     if item.kind == "id":

@@ -13,7 +13,7 @@ from ..errors import BadQuery
 from ..protocols import Store
 from ..types import Query, QueryItem, Rows
 
-__all__ = ["FUSED", "Ranking", "by_words", "fuse", "with_words"]
+__all__ = ["FUSED", "Ranked", "Ranking", "by_words", "fuse", "with_words"]
 
 FUSED = 1000  # the first of each list that are fused: further ones would add less than 1 / 1060 to a score
 _K = 60  # of reciprocal-rank fusion; the paper's value

@@ -42,13 +42,16 @@ EMBEDDERS: Registry[Embedder] = Registry(
         "nmf": "lookalike.embed.handcrafted.nmf:nmf",
         "phash": "lookalike.embed.handcrafted.phash:phash",
         "whash": "lookalike.embed.handcrafted.whash:whash",
+        "ensemble:": "lookalike.embed.ensemble:open_ensemble",
         "hf:": "lookalike.embed.neural.hub:open_hub",
         "onnx:": "lookalike.embed.neural.onnx:open_onnx",
         "open_clip:": "lookalike.embed.neural.open_clip:open_open_clip",
+        "reduce:": "lookalike.embed.reduce:open_reduced",
         "subject:": "lookalike.embed.subject:open_subject",
         "tflite:": "lookalike.embed.neural.tflite:open_tflite",
         "timm:": "lookalike.embed.neural.timm:open_timm",
         "torchvision:": "lookalike.embed.neural.torchvision:open_torchvision",
+        "tta:": "lookalike.embed.augment:open_augmented",
     },
     extras={"hf:": "hub", "tflite:": "tflite"},
 )
@@ -57,7 +60,9 @@ ALIASES = {"builtin": "builtin-1", "histogram-lab": "color-histogram"}
 
 DEVICES = ("auto", "cpu", "cuda", "coreml")
 
-_TAKES_DEVICE = frozenset({"hf:", "onnx:", "open_clip:", "subject:", "timm:", "torchvision:"})
+_TAKES_DEVICE = frozenset(
+    {"ensemble:", "hf:", "onnx:", "open_clip:", "reduce:", "subject:", "timm:", "torchvision:", "tta:"}
+)
 
 
 def resolve(name: str) -> str:

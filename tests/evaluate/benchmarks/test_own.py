@@ -24,6 +24,7 @@ from lookalike.errors import BadInput, NoSuchFile, UnknownName
 from lookalike.evaluate.benchmarks import BENCHMARKS, Material, held_out, read_benchmark
 from lookalike.evaluate.benchmarks.base import without_skin_tone
 from lookalike.evaluate.benchmarks.running import index_benchmark, prepare, run_benchmark, taught_by
+from lookalike.evaluate.benchmarks.universal import training
 from lookalike.evaluate.summary import per_query
 from lookalike.protocols import Embedder, Learns
 from pictures import picture
@@ -78,6 +79,7 @@ def test_skin_tones_are_no_classes() -> None:
 
 def test_every_name_is_described() -> None:
     wanted = {"fashion-mnist", "omniglot", "emoji", "logos", "scenes", "grocery", "coco", "near_dup"}
+    wanted |= {"photos", "universal"}
     wanted |= {"sop", "inshop", "cub", "cars", "market1501", "roxford5k", "rparis6k", "gldv2", "disc21"}
     assert set(BENCHMARKS) == wanted
     assert all(b.about and b.layout and b.source for b in BENCHMARKS.values())
@@ -311,3 +313,56 @@ def test_splits_of_the_shared_sets(shared_data: Path) -> None:
         assert all(held_out(label) for label in truth.labels.names)
         counts[name] = len(truth.labels.names)
     assert counts == {"emoji": 116, "logos": 49, "scenes": 6, "grocery": 6}
+
+
+def test_all_sets_in_one_base(tmp_path: Path, photos: Collection) -> None:
+    data = tmp_path / "data"
+    (kept,) = classes(1, out=True)
+    (trained,) = classes(1, out=False)
+    write_tar(data / "logos" / "logos.tar", {f"{k}/{v}.png": png(k, v) for k in range(2) for v in range(3)})
+    files = [(f"{k}/{v}.png", (kept, trained)[k]) for k in range(2) for v in range(3)]
+    write_csv(data / "logos" / "labels.csv", ("file", "brand"), *files)
+    write_tar(data / "photos" / "images.tar", {f"p{v}.png": png(7, v) for v in range(2)} | {"q.png": png(9)})
+    write_csv(data / "photos" / "labels.csv", ("file", "kind"), ("p0.png", kept), ("p1.png", kept), ("q.png", trained))
+    write_tar(data / "coco128" / "images.tar", {f"c{v}.png": png(20, v) for v in range(3)})
+    boxes = [("c0.png", "dog"), ("c0.png", "car"), ("c1.png", "car"), ("c2.png", "cat")]
+    write_csv(data / "coco128" / "boxes.csv", ("file", "class_name"), *boxes)
+    (data / "fashion-mnist").mkdir()
+    labels = bytes([0] * 120 + [1] * 5)  # T-shirt/top is held out, Trouser is not
+    for part in ("t10k", "train"):
+        header = b"\0\0\x08\x01" + len(labels).to_bytes(4, "big")
+        (data / "fashion-mnist" / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(header + labels))
+        sides = b"".join(n.to_bytes(4, "big") for n in (len(labels), 4, 4))
+        pixels = np.random.default_rng(0).integers(0, 256, len(labels) * 16, np.uint8).tobytes()
+        (data / "fashion-mnist" / f"{part}-images-idx3-ubyte.gz").write_bytes(
+            gzip.compress(b"\0\0\x08\x03" + sides + pixels)
+        )
+
+    material = read_benchmark("universal", data)
+    names = set(material.names)
+    assert {"0/0.png", "0/1.png", "0/2.png", "p0.png", "p1.png", "c0.png", "c1.png", "c2.png"} <= names
+    assert sum(name.startswith("t10k/") for name in names) == 100  # of one class, and none of the training part
+    assert len(names) == 108
+    learnt = training(data)
+    assert {name for name in learnt.names if "/" not in name or name[0] != "t"} == {
+        "1/0.png",
+        "1/1.png",
+        "1/2.png",
+        "q.png",
+    }
+    assert not names & set(learnt.names)
+
+    report = index_benchmark(photos, material)
+    assert (report.added, report.unchanged) == (108, 0)
+    again = index_benchmark(photos, material)
+    assert (again.added, again.unchanged) == (0, 108)
+    (run,) = material.runs
+    evaluation = run_benchmark(photos, prepare(photos, run))
+    assert evaluation.judged.query_ids is not None
+    assert evaluation.judged.classes is not None
+    total = dict(zip(evaluation.judged.query_ids, evaluation.judged.total, strict=True))
+    by_id = dict(zip(evaluation.judged.query_ids, evaluation.judged.classes, strict=True))
+    assert total["0/0.png"] == 2  # the other views of the logo, not the photographs of a kind of that name
+    assert total["c0.png"] == total["c1.png"] == 1  # they share cars
+    assert by_id["p0.png"] == f"photos:{kept}"
+    assert by_id["c0.png"] == "coco:c0.png"

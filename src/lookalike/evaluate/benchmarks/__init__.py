@@ -8,12 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ...errors import NoSuchFile, UnknownName
-from . import coco, grocery, idx_images, omniglot, one_column, public
+from . import coco, grocery, idx_images, omniglot, one_column, public, universal
 from .base import Benchmark, Material, Part, Run, held_out
 
 __all__ = ["BENCHMARKS", "Benchmark", "Material", "Part", "Run", "benchmark", "held_out", "read_benchmark"]
 
-_FAMILIES = (idx_images, omniglot, one_column, grocery, coco, public)
+_FAMILIES = (idx_images, omniglot, one_column, grocery, coco, universal, public)
 
 BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType({b.name: b for family in _FAMILIES for b in family.BENCHMARKS})
 

@@ -1,4 +1,4 @@
-"""Benchmarks whose ``labels.csv`` has the class of each image in one column: emoji, logos, scenes, near_dup.
+"""Benchmarks whose ``labels.csv`` has the class of each image in one column: emoji, logos, scenes, photos, near_dup.
 
 Every image with a class searches all the others; an image without one is a distractor.
 """
@@ -66,6 +66,15 @@ BENCHMARKS = (
         "hloc, LoFTR, OpenSfM, VLFeat and BoofCV sample images",
         ("scenes",),
         _reader("scene", "images.tar"),
+        splits=True,
+    ),
+    Benchmark(
+        "photos",
+        "everyday photographs of objects, animals, flowers, vehicles; a class is a kind",
+        "images.tar, labels.csv (file, kind)",
+        "Caltech 101, Oxford flowers, Open Images and others",
+        ("photos",),
+        _reader("kind", "images.tar"),
         splits=True,
     ),
     Benchmark(

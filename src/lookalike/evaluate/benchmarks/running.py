@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -56,15 +57,19 @@ def index_benchmark(photos: Collection, material: Material, *, on_progress: OnPr
     Raises:
         BadInput: no name of the benchmark is among the images.
     """
-    if material.pixels is not None:
-        return _in_memory(photos, material.names, material.pixels())
-    items = _items(material)
+    held = material.pixels() if material.pixels is not None else {}
+    names = [name for name in material.names if name not in held]
+    in_memory = _in_memory(photos, [name for name in material.names if name in held], held)
+    if held and not (names and material.sources):
+        return in_memory
+    items = _items(material, names)
     report, begin = AddReport(), time.monotonic()
     with photos.store.writing():
         ingest = Ingest(photos.store, photos.embedder, Options(), on_progress=on_progress)
         ingest.run(iter(items), report, lambda row: None)
         photos.settle()
     report.seconds = time.monotonic() - begin
+    report.merge(in_memory)
     return report
 
 
@@ -82,16 +87,15 @@ def taught_by(embedder: str, material: Material, *, collection: Path | None = No
     pupil = untaught(embedder, collection=collection)
     if pupil is None:
         return embedder
-    if material.pixels is None:
-        return teach(pupil, _items(material), seed=seed)
-    pixels = material.pixels()
-    names = [name for name in material.names if name in pixels]
-    return teach(pupil, items_of([pixels[name] for name in names], names, None), seed=seed)
+    pixels = material.pixels() if material.pixels is not None else {}
+    held = [name for name in material.names if name in pixels]
+    names = [name for name in material.names if name not in pixels]
+    files = _items(material, names) if names and material.sources else []
+    return teach(pupil, chain(files, items_of([pixels[name] for name in held], held, None)), seed=seed)
 
 
-def _items(material: Material) -> list[Item]:
-    """Return the images that lie in files; each gets its name as its id, so that a truth joins at once."""
-    names = material.names
+def _items(material: Material, names: Sequence[str]) -> list[Item]:
+    """Return the images of these names; each gets its name as its id, so that a truth joins at once."""
     entries = (entry for source in material.sources for entry in scan(source) if isinstance(entry, Item))
     found, _ = match(names, entries)
     if not found:
@@ -104,11 +108,12 @@ def _items(material: Material) -> list[Item]:
 
 
 def _in_memory(photos: Collection, names: Sequence[str], pixels: Mapping[str, Image]) -> AddReport:
-    wanted = [name for name in names if name in pixels]
-    known = photos.store.get(wanted)
-    fresh = [name for name, record in zip(wanted, known, strict=True) if record is None]
+    if not names:
+        return AddReport()
+    known = photos.store.get(names)
+    fresh = [name for name, record in zip(names, known, strict=True) if record is None]
     report = photos.add_images([pixels[name] for name in fresh], ids=fresh)
-    report.unchanged = len(wanted) - len(fresh)
+    report.unchanged = len(names) - len(fresh)
     return report
 
 
