@@ -14,7 +14,7 @@ from ..embed.augment import parse_views
 from ..errors import BadInput, OtherEmbedder
 from ..images import FetchLimits, Item, Skipped, scan
 from ..protocols import Embedder, Searcher, Store
-from ..types import Metadata, Record, Rows, VectorSpace
+from ..types import Metadata, Record, Rows, Vectors, VectorSpace
 from . import confidence
 from .ensemble import Fusion, check_spaces, parse_spaces
 from .estimate import estimate
@@ -368,6 +368,17 @@ class Collection:
     def _columns(self, spaces: object, metadata: str | Sequence[Liking]) -> tuple[Liking, ...]:
         given = understand_likings(metadata)
         return read_weights(self.store).metadata if spaces == LEARNED and not given else given
+
+    def vector(self, what: Searchable) -> Vectors:
+        """Return (1, D), the vector that ``search`` would search by.
+
+        Args:
+            what: as in ``search``.
+
+        Raises:
+            BadInput, ImageError: as in ``search``; or words that the embedder does not understand.
+        """
+        return self._pipeline.vector_of(understand(what))
 
     def _checked(self, spaces: Mapping[str, float] | None) -> Mapping[str, float]:
         if spaces is None:

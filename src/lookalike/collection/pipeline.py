@@ -147,6 +147,16 @@ class Pipeline:
         """Return (B, D), the vectors of the rows given, in their order."""
         return self._store.vectors(self._space.name, [int(row) for row in ids])
 
+    def vector_of(self, query: Query) -> Vectors:
+        """Return (1, D), what a query is searched by.
+
+        Raises:
+            BadQuery: its words are none that the embedder understands, or its items cancel each other out.
+        """
+        if any(item.kind == "text" for item in query.items) and not self._understands_words():
+            raise BadQuery(f"{self._space.name!r} compares pictures and does not understand words.")
+        return self._combined(query, Clock(), PLAIN)
+
     def groups(self, column: str) -> Groups:
         """Return the groups of a metadata column as they are now; see ``groups_by``."""
         version = self._store.version

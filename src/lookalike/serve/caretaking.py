@@ -49,6 +49,11 @@ class Caretaker:
             log.warning("collection %s: the one on disk cannot be opened, the old one stays: %s", name, failed)
 
     def _run(self) -> None:
+        for name in self._collections.names:
+            with self._collections.use(name) as served:
+                swept = served.writer.uploads.sweep(served.collection.store)
+            if swept:
+                log.info("collection %s: %d files that a crash left behind were deleted", name, swept)
         while not self._stop.wait(self._every_s):
             try:
                 self.look()

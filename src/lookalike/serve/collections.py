@@ -16,6 +16,7 @@ from ..errors import LookalikeError, NotFound, OtherEmbedder
 from ..protocols import Embedder
 from ..store.sqlite import FILE
 from .batching import batched
+from .ledger import Ledger
 from .settings import Settings
 from .writing import Writer
 
@@ -32,6 +33,7 @@ class Served:
         collection: what searches; its embedder collects images into batches.
         embedder: the model itself; None where the vectors came without one.
         writer: what changes it.
+        ledger: its jobs and click log.
     """
 
     def __init__(self, name: str, folder: Path, settings: Settings) -> None:
@@ -56,6 +58,7 @@ class Served:
                 max_megapixels=settings.max_megapixels,
             )
             self.identity = identity_of(folder)
+            self.ledger = Ledger(folder)
             self.writer = Writer(self.collection, folder, settings)
             self._warm()
         except BaseException:

@@ -38,7 +38,11 @@ class Asked(NamedTuple):
 
 
 def ask(
-    request: wire.SearchRequest, uploads: Mapping[str, bytes], served: Served, settings: Settings, fetch: Fetch
+    request: wire.SearchRequest | wire.ExplainRequest,
+    uploads: Mapping[str, bytes],
+    served: Served,
+    settings: Settings,
+    fetch: Fetch,
 ) -> Asked:
     """Return the query of a request; fetches and decodes, so it runs in a thread.
 

@@ -13,6 +13,8 @@ from .audit import Audit
 from .caretaking import Caretaker
 from .collections import OpenCollections, Served
 from .fetching import Fetcher, Resolve, system_resolver
+from .indexing import kinds
+from .jobs import Jobs
 from .keys import Keys
 from .metrics import Metrics
 from .settings import Settings
@@ -48,6 +50,7 @@ class Service:
         self.write_rate = Buckets(settings.write_rate)
         self.sign_ins = Buckets(1.0)  # of one address: a key cannot be guessed, but the log need not fill with tries
         self.caretaker = Caretaker(self.collections, every_s=settings.reload_check_s or 2.0)
+        self.jobs = Jobs(self.collections, kinds(settings))
         self.ready = False
 
     def start(self) -> None:
@@ -59,12 +62,14 @@ class Service:
         if not self.ready:
             self.collections.open_all()
             self.caretaker.start()
+            self.jobs.start()
             self.ready = True
 
     def close(self) -> None:
         """Finish what runs, and close everything."""
         self.ready = False
         self.workers.close()
+        self.jobs.close()
         self.caretaker.close()
         self.collections.close()
 

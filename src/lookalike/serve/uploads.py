@@ -61,7 +61,7 @@ class Uploads:
     def sweep(self, store: Store) -> int:
         """Delete files that no record has, and return how many there were."""
         swept = 0
-        for folder in self.folder.glob("*"):
+        for folder in self.folder.glob("[0-9a-f][0-9a-f]"):
             files = [str(file) for file in folder.glob("*")]
             for file, record in zip(files, store.known(files), strict=True):
                 with contextlib.suppress(OSError):

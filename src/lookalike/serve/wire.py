@@ -19,6 +19,7 @@ __all__ = [
     "Deleted",
     "ErrorBody",
     "ErrorDetail",
+    "ExplainRequest",
     "Explanation",
     "Feedback",
     "FeedbackSaved",
@@ -278,11 +279,15 @@ class Collections(_Answer):
 
 
 class JobRequest(_Request):
-    """Work in the background: index a folder of the server (admin, below the operator's ``import_roots``)."""
+    """Work in the background: index a folder of the server, or the files that come with the request."""
 
-    collection: str
-    source: str = Field(description="a folder, file, archive or list on the server")
-    prune: bool = Field(default=False, description="also remove the records of files that are gone")
+    collection: str = Field(min_length=1)
+    source: str | None = Field(
+        default=None,
+        description="a folder, file, archive or list on the server (admin, below the operator's import_roots)",
+    )
+    prune: bool = Field(default=False, description="with source: also remove the records of files that are gone")
+    prefix: str = Field(default="", max_length=1024, description="with files: what stands before each name in its id")
 
 
 class Job(_Answer):
@@ -336,12 +341,25 @@ class FeedbackSaved(_Answer):
     rows: int
 
 
+class ExplainRequest(_Request):
+    """Why an image is a result of a search: which of its parts made the score."""
+
+    query: QueryBody = Field(default_factory=lambda: QueryBody(items=[]))
+    positive: list[str] = Field(default_factory=list)
+    negative: list[str] = Field(default_factory=list)
+    id: str = Field(min_length=1, description="the result")
+    cells: int = Field(default=8, ge=2, le=16, description="of a side of the grid")
+    picture: bool = Field(default=False, description="answer with a JPEG instead: the parts that count, in colour")
+
+
 class Explanation(_Answer):
     """Which parts of a result made its score."""
 
     id: str
     score: float
-    grid: list[list[float]] = Field(description="rows of cells; how much the score falls when a cell is covered")
+    grid: list[list[float]] = Field(
+        description="rows of cells, from the top left; how much the score falls when a cell is covered"
+    )
 
 
 class Session(_Request):

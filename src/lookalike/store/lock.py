@@ -35,11 +35,19 @@ class WriterLock:
     def held(self, *, wait_s: float = 0.0) -> Iterator[None]:
         """Hold the lock; may be nested.
 
+        Args:
+            wait_s: seconds to wait for another process, and for a thread of this one; 0: for a thread without limit.
+
         Raises:
-            CollectionBusy: another process holds it, still so after ``wait_s`` seconds.
+            CollectionBusy: another process, or thread, holds it, still so after ``wait_s`` seconds.
             StorageFailed: the folder cannot be written.
         """
-        with self._threads:
+        if not self._threads.acquire(timeout=wait_s or -1):
+            raise CollectionBusy(
+                f"the collection {self._folder} has been written to for more than {wait_s:g} s.",
+                hint="Try again in a moment; searching goes on meanwhile.",
+            )
+        try:
             if self._depth == 0:
                 self._acquire(wait_s)
             self._depth += 1
@@ -49,6 +57,8 @@ class WriterLock:
                 self._depth -= 1
                 if self._depth == 0:
                     self._release()
+        finally:
+            self._threads.release()
 
     def _acquire(self, wait_s: float) -> None:
         from filelock import FileLock, Timeout

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from . import collections, health, pictures, records, search, session
+from . import collections, explain, feedback, health, jobs, pictures, records, search, session
 
 __all__ = ["ROUTERS"]
 
 ROUTERS = [
     search.router,
+    explain.router,
     records.router,
     pictures.router,
+    jobs.router,
+    feedback.router,
     collections.router,
     session.router,
     health.router,
