@@ -1,8 +1,8 @@
 """Which parts of an image make its score, for any embedder: cover a part, and see how much the score falls.
 
-Source: Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2, with the
-score of two vectors in the place of a class's probability, the image's mean colour in the place of grey, and windows that
-overlap by half, whose falls each cell averages.
+Source: Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section 4.2. Here it is
+the score of two vectors in the place of a class's probability, the image's mean colour in the place of grey, and
+windows that overlap by half, whose falls each cell averages.
 """
 
 from __future__ import annotations

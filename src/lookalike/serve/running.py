@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -63,9 +65,22 @@ def run(settings: Settings, *, tell: Callable[[str], None]) -> None:
             return
         app = create_app(settings)
         app.state.service.start()  # here, so that what is wrong with a collection is said in a sentence
-        _Server(uvicorn.Config(app, **options), ready).run(sockets=[listening])
+        with _told_to_stop():
+            _Server(uvicorn.Config(app, **options), ready).run(sockets=[listening])
     finally:
         listening.close()
+
+
+@contextlib.contextmanager
+def _told_to_stop() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM, which uvicorn raises again once it has ended well, be no failure."""
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(kind, lambda *_: None) for kind in kinds]
+    try:
+        yield
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)
 
 
 class _Server(uvicorn.Server):
