@@ -19,6 +19,7 @@ SCRIPTS = (
     "copies",
     "quality",
     "embedder_speed",
+    "serve_overhead",
 )
 
 

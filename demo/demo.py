@@ -36,6 +36,8 @@ def main() -> None:
     print(f"\nThe result picture is {picture.absolute()}")
     print("Search on with any image of yours:")
     print(f"    {shlex.quote(program())} search IMAGE --collection {collection}")
+    print("or in a browser, at http://127.0.0.1:8000 while this runs:")
+    print(f"    {shlex.quote(program())} serve --collection {collection}")
 
 
 def first_image(collection: Path) -> str:

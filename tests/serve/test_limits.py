@@ -16,7 +16,7 @@ import pytest
 from lookalike.embed import create
 from lookalike.errors import BadInput, Overloaded, TimedOut
 from lookalike.serve import Settings
-from lookalike.serve.batching import Batcher, batched
+from lookalike.serve.batching import Batcher, GatheredSearch, batched
 from lookalike.serve.settings import load_settings
 from lookalike.serve.working import Workers, remaining_s
 from pictures import picture
@@ -264,3 +264,20 @@ def test_what_is_wrong_with_settings(tmp_path: Path, text: str, environment: dic
 
 def test_the_default_settings_are_sound() -> None:
     Settings().check_binding()
+
+
+def test_searches_of_several_threads_give_what_each_gives_alone(folder: Path) -> None:
+    import lookalike
+
+    with lookalike.open(folder) as photos:
+        ids = [record.id for record in photos]
+        alone = {(id, k): [(hit.id, hit.score) for hit in photos.search(f"id:{id}", k)] for id in ids for k in (1, 5)}
+        gathered = GatheredSearch(size=8, waiting=100)
+        photos.ask_index_by(gathered)
+        with ThreadPoolExecutor(12) as pool:
+            for _ in range(5):
+                found = pool.map(
+                    lambda key: [(hit.id, hit.score) for hit in photos.search(f"id:{key[0]}", key[1])], alone
+                )
+                assert dict(zip(alone, found, strict=True)) == alone
+    assert gathered.searches.batches < gathered.searches.items == 5 * len(alone)

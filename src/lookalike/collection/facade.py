@@ -25,7 +25,7 @@ from .learning import recalled
 from .likeness import Liking, understand_likings
 from .multiview import Merge
 from .near_pairs import NearPairs, near_pairs
-from .pipeline import MAX_MEGAPIXELS, How, Pipeline
+from .pipeline import MAX_MEGAPIXELS, AskIndex, How, Pipeline
 from .queries import Searchable, understand
 from .reports import AddReport, Estimate, OnProgress
 from .results import Results
@@ -264,6 +264,10 @@ class Collection:
                 if text != self.store.setting(key):
                     self.store.set_setting(key, text)
             self.store.set_setting(settled, str(self.store.version + 1))  # + 1: what this writing makes it
+
+    def ask_index_by(self, ask: AskIndex) -> None:
+        """Let every search of the vectors go through a function; a server gathers those of several threads by one."""
+        self._pipeline.ask_index = ask
 
     def warm(self) -> None:
         """Map the vectors now, so that the first search need not."""

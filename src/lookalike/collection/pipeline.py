@@ -31,11 +31,13 @@ from .sameness import own_rows, same_as
 from .where import Condition, Filter
 from .word_search import FUSED, Ranked, Ranking, with_words
 
-__all__ = ["MAX_MEGAPIXELS", "PLAIN", "How", "Pipeline", "item_pixels"]
+__all__ = ["MAX_MEGAPIXELS", "PLAIN", "AskIndex", "How", "Pipeline", "Searching", "item_pixels"]
 
 MAX_MEGAPIXELS = 200.0  # of a query's picture, unless somebody says otherwise
 
 T = TypeVar("T")
+
+AskIndex = Callable[["Searching", Vectors, int, Rows | None], Candidates]
 
 _NONE_ALLOWED = "No image fulfils the conditions: there is nothing to search among."
 
@@ -103,6 +105,14 @@ class Finder(Protocol):
     def __call__(self, depth: int, among: Rows | None = None, /) -> Ranked: ...
 
 
+class Searching(Protocol):
+    """What is asked of an index."""
+
+    def search(self, vectors: Vectors, k: int, *, allowed: Rows | None = None) -> Candidates:
+        """Return the k best of each query."""
+        ...
+
+
 class Pipeline:
     """Searches one vector space of a store; keeps the ``Searcher`` protocol.
 
@@ -121,6 +131,7 @@ class Pipeline:
         *,
         max_megapixels: float = MAX_MEGAPIXELS,
     ) -> None:
+        self.ask_index: AskIndex = _at_once  # a server puts something here that gathers searches of several threads
         self._max_megapixels = max_megapixels
         self._store = store
         self._space = space
@@ -141,7 +152,7 @@ class Pipeline:
 
     def search(self, vectors: Vectors, k: int, *, allowed: Rows | None = None) -> Candidates:
         """Return the k nearest rows of each of (Q, D) vectors, among the ``allowed`` rows where they are given."""
-        return self.index.search(vectors, k, allowed=allowed)
+        return self.ask_index(self.index, vectors, k, allowed)
 
     def vectors(self, ids: Rows) -> Vectors:
         """Return (B, D), the vectors of the rows given, in their order."""
@@ -484,6 +495,10 @@ class Pipeline:
 
 def _nothing_more(rows: Rows) -> Ranked:
     return np.empty(0, np.int64), np.empty(0, np.float32)
+
+
+def _at_once(index: Searching, vectors: Vectors, k: int, allowed: Rows | None) -> Candidates:
+    return index.search(vectors, k, allowed=allowed)
 
 
 def _none_relevant(best: Hit, least: float) -> str:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from ..collection.pipeline import Searching
 from ..errors import Overloaded, TimedOut
 from ..protocols import Embedder, Prepares, TextEmbedder
-from ..types import Image, Vectors, VectorSpace
+from ..types import Candidates, Image, Rows, Vectors, VectorSpace
 from .working import remaining_s
 
-__all__ = ["BatchedEmbedder", "BatchedWordEmbedder", "Batcher", "batched"]
+__all__ = ["BatchedEmbedder", "BatchedWordEmbedder", "Batcher", "GatheredSearch", "batched"]
 
 A = TypeVar("A")
 R = TypeVar("R")
+
+
+# Searches of one matrix product: a product of two to three rows was measured as slow as four products of one, for BLAS
+# copies the vectors into another order first.
+_WORTH_A_PRODUCT = 4
 
 
 class _Ticket(Generic[A, R]):
@@ -41,7 +48,8 @@ class Batcher(Generic[A, R]):
     Args:
         work: from several items to as many results, in their order.
         size: most items of one batch.
-        wait_s: how long a batch waits for more, after one that was shared: where calls come one by one, never.
+        wait_s: how long a batch waits for more, at most, and at most a quarter of what the last one took; only after
+            one that was shared: where calls come one by one, never.
         waiting: how many calls may queue; the next is refused at once.
     """
 
@@ -59,6 +67,7 @@ class Batcher(Generic[A, R]):
         self._more = threading.Condition(self._guard)
         self._busy = False
         self._shared = False
+        self._took_s = 0.0
 
     def __call__(self, item: A) -> R:
         """Return the result of one item, whichever batch it went with.
@@ -101,16 +110,18 @@ class Batcher(Generic[A, R]):
 
     def _lead(self) -> None:
         with self._guard:
-            if self.wait_s and self._shared and len(self._queue) < self.size:
-                self._more.wait_for(lambda: len(self._queue) >= self.size, timeout=self.wait_s)
+            if self._shared:
+                self._gather()
             batch = [self._queue.popleft() for _ in range(min(self.size, len(self._queue)))]
             self._shared = len(batch) > 1
             self.batches += 1
             self.items += len(batch)
+        begin = time.monotonic()
         try:
             self._run(batch)
         finally:
             with self._guard:
+                self._took_s = time.monotonic() - begin
                 for ticket in batch:
                     ticket.leads = False
                     ticket.woken.set()
@@ -119,6 +130,15 @@ class Batcher(Generic[A, R]):
                     self._queue[0].woken.set()
                 else:
                     self._busy = False
+
+    def _gather(self) -> None:
+        """Wait for more while more keep coming, and no longer than a batch is worth; the guard is held."""
+        end = time.monotonic() + min(self.wait_s, self._took_s / 4)
+        while len(self._queue) < self.size and (left := end - time.monotonic()) > 0:
+            before = len(self._queue)
+            self._more.wait(min(left, self.wait_s / 4))
+            if len(self._queue) == before:
+                return
 
     def _run(self, batch: Sequence[_Ticket[A, R]]) -> None:
         try:
@@ -131,6 +151,49 @@ class Batcher(Generic[A, R]):
                 return
             for ticket in batch:  # one that the model does not take must not fail its neighbours
                 self._run([ticket])
+
+
+class _Search(NamedTuple):
+    among: Searching
+    vector: Vectors  # (1, D)
+    k: int
+
+
+class GatheredSearch:
+    """Single searches of several threads as one matrix product, which reads the vectors once for all of them.
+
+    Exact scores depend on the two vectors alone, so nobody's result changes by it.
+
+    Args:
+        size, wait_s, waiting: see ``Batcher``.
+    """
+
+    def __init__(self, *, size: int, wait_s: float = 0.0, waiting: int = 256) -> None:
+        self.searches: Batcher[_Search, Candidates] = Batcher(self._run, size=size, wait_s=wait_s, waiting=waiting)
+
+    def __call__(self, index: Searching, vectors: Vectors, k: int, allowed: Rows | None) -> Candidates:
+        """Return the k best of each query; an ``AskIndex``."""
+        if len(vectors) != 1 or allowed is not None:
+            return index.search(vectors, k, allowed=allowed)
+        return self.searches(_Search(index, vectors, k))
+
+    @staticmethod
+    def _run(searches: Sequence[_Search]) -> Sequence[Candidates]:
+        # A deep search must not cost the others its depth, nor one of an index that is out of date its freshness.
+        alike: dict[tuple[int, int], list[int]] = {}
+        for place, each in enumerate(searches):
+            alike.setdefault((id(each.among), each.k), []).append(place)
+        found: list[Candidates | None] = [None] * len(searches)
+        for places in alike.values():
+            first = searches[places[0]]
+            if len(places) < _WORTH_A_PRODUCT:
+                for place in places:
+                    found[place] = first.among.search(searches[place].vector, first.k)
+                continue
+            several = first.among.search(np.concatenate([searches[place].vector for place in places]), first.k)
+            for row, place in enumerate(places):
+                found[place] = Candidates(several.rows[row : row + 1], several.scores[row : row + 1])
+        return [each for each in found if each is not None]
 
 
 class BatchedEmbedder:

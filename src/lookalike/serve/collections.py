@@ -15,7 +15,7 @@ from ..collection import Collection, open
 from ..errors import LookalikeError, NotFound, OtherEmbedder
 from ..protocols import Embedder
 from ..store.sqlite import FILE
-from .batching import batched
+from .batching import GatheredSearch, batched
 from .ledger import Ledger
 from .settings import Settings
 from .writing import Writer
@@ -56,6 +56,10 @@ class Served:
                 embedder=front,
                 device=settings.device,
                 max_megapixels=settings.max_megapixels,
+            )
+            waiting = settings.waiting + settings.pool
+            self.collection.ask_index_by(
+                GatheredSearch(size=settings.batch_size, wait_s=settings.batch_wait_s, waiting=waiting)
             )
             self.identity = identity_of(folder)
             self.ledger = Ledger(folder)

@@ -51,7 +51,7 @@ class Settings:
         threads: searches and reads at once; 0: four a core and at least eight.
         waiting: requests that may wait for a thread; more are told to come back.
         batch_size: images that the model takes at once.
-        batch_wait_s: seconds that a batch waits for more images, while there is more than one client.
+        batch_wait_s: most seconds that a batch waits for more images or searches, while there is more than one client.
         write_wait_s: seconds that a change waits for another process that writes.
         fetch_urls: whether queries and records may name http(s) URLs.
         fetch_networks: private networks that these may lie in all the same, such as ``10.1.0.0/16``.
@@ -98,7 +98,7 @@ class Settings:
     threads: int = 0
     waiting: int = 256
     batch_size: int = 32
-    batch_wait_s: float = 0.002
+    batch_wait_s: float = 0.005
     write_wait_s: float = 10.0
     fetch_urls: bool = True
     fetch_networks: tuple[str, ...] = ()

@@ -19,6 +19,12 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["feedback"])
 
+_PARQUET = "application/vnd.apache.parquet"
+_TYPES = {
+    "text/csv": {"schema": {"type": "string"}},
+    _PARQUET: {"schema": {"type": "string", "format": "binary"}},
+}
+
 
 @router.post(
     "/v1/feedback",
@@ -42,7 +48,7 @@ async def send(request: Request) -> Response:
     summary="Read the click log",
     dependencies=needs("admin"),
     response_class=Response,
-    responses=answers(None, what="The log.", content={"text/csv": {"schema": {"type": "string"}}}),
+    responses=answers(None, what="The log.", content=_TYPES),
     operation_id="get_feedback",
 )
 async def read(name: str, request: Request, format: Literal["csv", "parquet"] = "csv") -> Response:
@@ -51,7 +57,7 @@ async def read(name: str, request: Request, format: Literal["csv", "parquet"] = 
     headers = {"Content-Disposition": f'attachment; filename="{name}-feedback.{format}"'}
     if format == "parquet":
         data = await service.on(name, lambda served: as_parquet(served.ledger))
-        return Response(data, headers=headers, media_type="application/vnd.apache.parquet")
+        return Response(data, headers=headers, media_type=_PARQUET)
     service.collections.check(name)
     with service.collections.use(name) as served:
         ledger = served.ledger  # a file of its own: it may outlive a swap of the collection

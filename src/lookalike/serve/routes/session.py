@@ -32,12 +32,10 @@ async def sign_in(request: Request) -> Response:
     service = service_of(request)
     client = request.client.host if request.client else "local"
     service.sign_ins.take(client)
-    role = "admin"
-    name = ""
-    if service.keys.needed:
-        key = service.keys.find(body.key)
-        role, name = key.role, key.name
-    answer = json_answer({"needed": service.keys.needed, "signed_in": True, "name": name, "role": role})
+    if not service.keys.needed:
+        return json_answer({"needed": False, "signed_in": True, "name": "", "role": "admin"})
+    key = service.keys.find(body.key)
+    answer = json_answer({"needed": True, "signed_in": True, "name": key.name, "role": key.role})
     answer.set_cookie(
         COOKIE,
         body.key,
