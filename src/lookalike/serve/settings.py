@@ -48,7 +48,8 @@ class Settings:
         time_limit_s: seconds of one request, waiting included.
         upload_limit_s: seconds in which the body of a request must arrive.
         shutdown_s: seconds that running requests may take once the server is told to stop.
-        threads: searches and reads at once; 0: four a core and at least eight.
+        threads: searches and reads at once; 0: four a core and at least 32, for most of them wait for one another's
+            batch.
         waiting: requests that may wait for a thread; more are told to come back.
         batch_size: images that the model takes at once.
         batch_wait_s: most seconds that a batch waits for more images or searches, while there is more than one client.
@@ -142,7 +143,7 @@ class Settings:
     @property
     def pool(self) -> int:
         """Return how many threads search and read."""
-        return self.threads or max(8, 4 * (os.cpu_count() or 1))
+        return self.threads or max(32, 4 * (os.cpu_count() or 1))
 
     def check_binding(self) -> None:
         """Refuse to listen on a public address without keys, unless told to.
