@@ -155,6 +155,10 @@ def test_a_page_moves_nothing_when_images_come_and_go(client: Client, pictures: 
         (query(item("id", "picture-0001.png"), group_by="colour"), 400, "colour"),
         (query(item("id", "picture-0001.png"), spaces={"other": 1}), 400, "other"),
         (query(item("id", "picture-0001.png"), rerank=["geometry"]), 400, "geometry"),
+        (query(item("id", "picture-0001.png"), merge="mean"), 400, "together"),
+        (query(item("id", "picture-0001.png"), augment="upside-down"), 400, "upside-down"),
+        (query(item("id", "picture-0001.png"), metadata="nothing:0.2"), 400, "nothing"),
+        (query(item("id", "picture-0001.png"), spaces="learned"), 400, "learn"),
         (query(item("nothing", "x")), 422, "kind"),
         (query({"kind": "vector", "vector": [1.0, 2.0]}), 400, "817"),
         (query(*[item("id", "picture-0001.png")] * 65), 413, "64"),
@@ -222,3 +226,21 @@ def test_conditions_on_metadata(client: Client, pictures: list[Path]) -> None:
     assert client.ids(query(wanted, where=["price>5", {"column": "price", "op": ">", "value": 20}])) == ["priced/2"]
     assert client.search(query(wanted, where="cost<20")).status_code == 400
     assert client.search(query(wanted, where=[{"column": "price", "op": "like"}])).status_code == 422
+
+
+def test_groups_views_and_metadata_in_the_score_are_those_of_the_library(
+    client: Client, folder: Path, pictures: list[Path]
+) -> None:
+    for number in range(6):
+        kind = "even" if number % 2 == 0 else "odd"
+        body = {"image": base64.b64encode(pictures[number].read_bytes()).decode(), "metadata": {"kind": kind}}
+        assert client("PUT", f"/v1/collections/photos/records/k{number}.png", json=body).status_code == 201
+    for options in (
+        {"group_by": "kind", "merge": "mean"},
+        {"metadata": "kind:0.3"},
+        {"metadata": "kind:0.3", "like": {"kind": "odd"}},
+    ):
+        found = client.ids(query(item("id", "k2.png"), **options))
+        assert found == expected(folder, "id:k2.png", **options)
+    text = base64.b64encode(pictures[2].read_bytes()).decode()
+    assert client.ids(query(item("image", text), augment="mirror")) == expected(folder, pictures[2], augment="mirror")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -137,6 +138,7 @@ class Pipeline:
         self._space = space
         self._embedder = embedder
         self._index: tuple[int, Index] | None = None
+        self._making = threading.Lock()
         self._groups: tuple[int, Groups] | None = None
         self._filter = Filter(store)
         self._likenesses = Likenesses(store)
@@ -145,10 +147,13 @@ class Pipeline:
     @property
     def index(self) -> Index:
         """Return the index over the vectors as they are now, whichever process changed them last."""
-        version = self._store.version
-        if self._index is None or self._index[0] != version:
-            self._index = (version, Exact.over(self._store.snapshot(self._space.name)))
-        return self._index[1]
+        index = self._index
+        if index is None or index[0] != self._store.version:
+            with self._making:  # one thread reads what changed; the others wait for it instead of reading it too
+                index, version = self._index, self._store.version
+                if index is None or index[0] != version:
+                    index = self._index = (version, Exact.over(self._store.snapshot(self._space.name)))
+        return index[1]
 
     def search(self, vectors: Vectors, k: int, *, allowed: Rows | None = None) -> Candidates:
         """Return the k nearest rows of each of (Q, D) vectors, among the ``allowed`` rows where they are given."""

@@ -133,8 +133,14 @@ class SearchRequest(_Request):
     min_relevance: float | None = Field(default=None, ge=0, le=1, description="needs a calibrated collection")
     not_same: bool = Field(default=False, description="without the query itself, its near-copies and its group")
     group_by: str | None = Field(default=None, description="one hit for each value of this metadata column")
-    spaces: dict[str, float] | None = Field(default=None, description="vector spaces searched together, with weights")
+    spaces: dict[str, float] | str | None = Field(
+        default=None, description='vector spaces searched together, with weights, or "learned"'
+    )
     fusion: Literal["sum", "rrf"] = Field(default="sum", description="how several spaces become one ranking")
+    merge: Literal["best", "mean", "gem"] = Field(default="best", description="with group_by: what stands for a group")
+    metadata: str = Field(default="", description="columns that are a part of the score", examples=["tags:0.2"])
+    like: dict[str, Any] | None = Field(default=None, description="values that count as the query's metadata")
+    augment: str = Field(default="", description="views of the query's pictures whose vectors are averaged")
     where: str | Condition | list[str | Condition] | None = Field(
         default=None, description="conditions on metadata that every hit fulfils", examples=[["price<20", "brand=acme"]]
     )
