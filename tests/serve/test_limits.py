@@ -103,6 +103,18 @@ def test_a_queue_that_is_full_says_when_to_come_back(start: Start, monkeypatch: 
     assert int(third.headers["retry-after"]) >= 1
 
 
+def test_a_proxy_may_pass_its_path_on_or_take_it_off(start: Start) -> None:
+    with start(root_path="/images") as client:
+        for front in ("", "/images"):
+            assert client("GET", f"{front}/healthz").status_code == 200
+            assert client("GET", f"{front}/").headers["content-type"].startswith("text/html")
+            found = client("POST", f"{front}{SEARCH}", json=query(item("id", "picture-0001.png"))).json()["hits"][0]
+            assert found["thumbnail"].startswith("/images/v1/collections/photos/thumbnails/")
+            assert client("GET", found["thumbnail"]).status_code == 200
+        assert client("GET", "/imagesv1/collections").status_code == 404
+        assert client("GET", "/openapi.json").json()["servers"] == [{"url": "/images"}]
+
+
 # -- batches ----------------------------------------------------------------------------------------------------------
 
 

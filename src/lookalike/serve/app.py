@@ -24,6 +24,7 @@ from .headers import StrictHeaders
 from .limits import Guard
 from .logs import RequestLog, set_up_logs
 from .openapi import set_openapi
+from .prefix import Prefix
 from .problems import add_handlers, detail_of
 from .routes import ROUTERS
 from .service import Service
@@ -55,6 +56,7 @@ def create_app(settings: Settings, *, resolve: Resolve = system_resolver) -> Fas
             await anyio.to_thread.run_sync(service.close)
 
     middleware = [
+        Middleware(Prefix, path=settings.root_path),
         Middleware(RequestLog, metrics=service.metrics, lines=settings.access_log),
         Middleware(StrictHeaders),
         Middleware(Guard, settings=settings),
@@ -75,7 +77,6 @@ def create_app(settings: Settings, *, resolve: Resolve = system_resolver) -> Fas
         version=__version__,
         lifespan=lifespan,
         middleware=middleware,
-        root_path=settings.root_path,
         docs_url=None,  # FastAPI's pages load their scripts from elsewhere
         redoc_url=None,
     )
@@ -84,7 +85,7 @@ def create_app(settings: Settings, *, resolve: Resolve = system_resolver) -> Fas
     app.add_exception_handler(Invalid, _invalid)
     for router in ROUTERS:
         app.include_router(router)
-    set_openapi(app, ROUTERS)
+    set_openapi(app, ROUTERS, settings.root_path)
     # Last, so that it takes what no route does.
     app.mount("/", StaticFiles(directory=str(files(__package__) / "web"), html=True), name="web")
     return app

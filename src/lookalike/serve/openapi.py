@@ -80,7 +80,7 @@ def _ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": _REF.format(model=model.__name__)}
 
 
-def set_openapi(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+def set_openapi(app: FastAPI, routers: Sequence[APIRouter], root_path: str) -> None:
     """Let ``app.openapi`` know the bodies as well."""
 
     def made() -> dict[str, Any]:
@@ -94,6 +94,8 @@ def set_openapi(app: FastAPI, routers: Sequence[APIRouter]) -> None:
                 if isinstance(route, APIRoute) and route.include_in_schema:
                     for method in route.methods or ():
                         found["paths"][route.path_format][method.lower()]["x-role"] = role_of(route.dependencies)
+            if root_path:
+                found["servers"] = [{"url": root_path}]
             app.openapi_schema = found
         return app.openapi_schema
 

@@ -52,7 +52,6 @@ def run(settings: Settings, *, tell: Callable[[str], None]) -> None:
         "timeout_keep_alive": 75,
         "ws": "none",
         "lifespan": "on",
-        "root_path": settings.root_path,
     }
     set_up_logs()
 

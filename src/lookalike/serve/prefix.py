@@ -1,0 +1,27 @@
+"""The path that a proxy puts in front: taken off where the proxy passes it on, and absent where it has done so itself."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ["Prefix"]
+
+
+class Prefix:
+    """ASGI middleware, for both kinds of proxy.
+
+    Args:
+        app: the application, which knows nothing of the prefix.
+        path: such as ``/images``; empty: none.
+    """
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self.app = app
+        self._path = path.rstrip("/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
+        if self._path and scope["type"] == "http" and f"{scope['path']}/".startswith(f"{self._path}/"):
+            scope = {**scope, "path": scope["path"][len(self._path) :] or "/"}
+            scope.pop("raw_path", None)
+        await self.app(scope, receive, send)
