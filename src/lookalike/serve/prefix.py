@@ -1,4 +1,4 @@
-"""The path that a proxy puts in front: taken off where the proxy passes it on, and absent where it has done so itself."""
+"""The path that a proxy puts in front: taken off where the proxy passes it on; it may have taken it off itself."""
 
 from __future__ import annotations
 
