@@ -9,9 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from .types import Candidates, Image, Metadata, Record, Region, Rows, Segment, Stamp, Vectors, VectorSpace
+from .types import Candidates, Image, Metadata, Record, Region, Regions, Rows, Segment, Stamp, Vectors, VectorSpace
 
 __all__ = [
+    "Cuts",
     "Detector",
     "Embedder",
     "Fittable",
@@ -20,6 +21,7 @@ __all__ = [
     "NewRecord",
     "Pooling",
     "Prepares",
+    "Regional",
     "Searcher",
     "Snapshot",
     "Store",
@@ -47,6 +49,15 @@ class Detector(Protocol):
 
     def detect(self, image: Image) -> Sequence[Region]:
         """Return boxes in pixels of the image, best first; empty where nothing stands out."""
+        ...
+
+
+@runtime_checkable
+class Cuts(Detector, Protocol):
+    """A detector that makes the pictures of what it finds itself, such as without their background."""
+
+    def cuts(self, image: Image) -> Sequence[tuple[Region, Image]]:
+        """Return what ``detect`` does, each with its picture (y1 - y0, x1 - x0, 3)."""
         ...
 
 
@@ -87,6 +98,19 @@ class Prepares(Protocol):
         ...
 
     def embed_prepared(self, prepared: Sequence[npt.NDArray[Any]]) -> Vectors: ...
+
+
+@runtime_checkable
+class Regional(Protocol):
+    """An embedder that also makes vectors of parts of an image; a collection keeps them beside that of the whole."""
+
+    def views(self, image: Image) -> tuple[Sequence[Region], npt.NDArray[Any]]:
+        """Return the R parts, in pixels of ``image``, and (1 + R,) views: the whole and each part; thread-safe."""
+        ...
+
+    def embed_views(self, prepared: Sequence[npt.NDArray[Any]]) -> list[Vectors]:
+        """Return for each image (1 + R, D): the vector that ``embed`` gives of the whole, then those of the parts."""
+        ...
 
 
 @runtime_checkable
@@ -250,12 +274,18 @@ class Store(Protocol):
     def add_space(self, space: VectorSpace) -> None: ...
 
     def put(
-        self, records: Sequence[NewRecord], vectors: Mapping[str, Vectors], *, indexed_ns: int | None = None
+        self,
+        records: Sequence[NewRecord],
+        vectors: Mapping[str, Vectors],
+        *,
+        regions: Mapping[str, Regions] | None = None,
+        indexed_ns: int | None = None,
     ) -> Rows:
         """Add or replace records by id, with their vectors by space name; a replaced record keeps its row.
 
         A record whose content has changed loses its vectors of the spaces that are not given. Of an id that comes
-        twice the last wins. ``indexed_ns`` is the time before the first of them was read; None means now.
+        twice the last wins. ``regions`` holds the parts of the images in spaces whose ``vectors`` are given; what there
+        was of them before is replaced. ``indexed_ns`` is the time before the first of them was read; None means now.
         """
         ...
 
@@ -313,6 +343,17 @@ class Store(Protocol):
     def vectors(self, space: str, rows: Sequence[int] | Rows) -> Vectors: ...
 
     def snapshot(self, space: str) -> Snapshot: ...
+
+    def regions(self, space: str, rows: Sequence[int] | Rows) -> Regions:
+        """Return the parts of the images in ``rows``, ascending by row, each image's in the order they were put."""
+        ...
+
+    def region_snapshot(self, space: str) -> Snapshot | None:
+        """Return the vectors of all parts of images; None where the space has never had any.
+
+        Its ``rows`` are ``row * MOST_REGIONS + n``: the n-th part, from 0, of the image in ``row``.
+        """
+        ...
 
     def refresh_derived(self) -> None:
         """Bring the files that are derived from the store up to date; for the end of a long run of writing."""

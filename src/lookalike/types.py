@@ -16,6 +16,7 @@ import numpy.typing as npt
 from .errors import BadInput, BadShape
 
 __all__ = [
+    "MOST_REGIONS",
     "Bits",
     "Candidates",
     "Group",
@@ -26,6 +27,7 @@ __all__ = [
     "QueryItem",
     "Record",
     "Region",
+    "Regions",
     "Rows",
     "Segment",
     "Similarity",
@@ -42,6 +44,8 @@ Vectors = npt.NDArray[np.float32]  # (B, D), C-contiguous; each row of unit L2 n
 Bits = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]  # (B,), row ids, never reused
 Metadata = Mapping[str, Any]  # JSON values only
+
+MOST_REGIONS = 1024  # of one image in one space
 
 SpaceKind = Literal["float", "bits", "sparse"]
 Similarity = Literal["cosine", "l2", "hamming", "kernel"]
@@ -109,6 +113,35 @@ class Region:
     def __post_init__(self) -> None:
         if not (0 <= self.x0 < self.x1 and 0 <= self.y0 < self.y1):
             raise BadShape(f"a region needs 0 <= x0 < x1 and 0 <= y0 < y1, got {self.x0, self.y0, self.x1, self.y1}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Regions:
+    """Parts of images, each with a vector of its own beside that of its whole image.
+
+    Attributes:
+        owners: int64 (R,), never falling: the row of each one's image; of what is put into a store, the position of its
+            image among the records. An image has at most MOST_REGIONS.
+        boxes: (R,), in pixels of the upright original.
+        vectors: (R, D), of the same space as those of the whole images.
+    """
+
+    owners: Rows
+    boxes: tuple[Region, ...]
+    vectors: Vectors
+
+    def __post_init__(self) -> None:
+        if not len(self.owners) == len(self.boxes) == len(self.vectors):
+            raise BadShape(
+                f"{len(self.owners)} owners, {len(self.boxes)} boxes and {len(self.vectors)} vectors do not fit."
+            )
+        if (np.diff(self.owners) < 0).any():
+            raise BadShape("the regions of one image follow one another: owners never fall")
+        if len(self.owners) and int(np.unique(self.owners, return_counts=True)[1].max()) > MOST_REGIONS:
+            raise BadInput(f"an image has at most {MOST_REGIONS} regions in a space")
+
+    def __len__(self) -> int:
+        return len(self.boxes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +245,8 @@ class Group:
 class Hit:
     """One search result; rank counts from 1.
 
-    ``found_by`` is ``vector``, ``text`` (by words of its id, name or metadata) or ``both``.
+    ``found_by`` is ``vector``, ``text`` (by words of its id, name or metadata) or ``both``. ``region`` is the part of
+    the image that is most alike, in a space that holds regions and where it is more alike than the whole image.
     """
 
     rank: int
@@ -227,6 +261,7 @@ class Hit:
     width: int = 0  # pixels of the upright image; 0 when unknown
     height: int = 0
     content_hash: str = ""  # sha256 of its bytes, in hex; empty when unknown
+    region: Region | None = None  # pixels of the upright original
 
 
 @dataclass(frozen=True, slots=True, eq=False)

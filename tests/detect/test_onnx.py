@@ -10,32 +10,17 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from detector_models import model
 from lookalike.detect.layouts import layout_of, read_boxes, read_yolo
 from lookalike.detect.onnx import OnnxDetector, open_onnx
 from lookalike.errors import BadInput, ModelError, NoSuchFile
+from lookalike.protocols import Detector
 from lookalike.types import Image
 
 GREY: Image = np.full((100, 200, 3), 128, np.uint8)
 
 
-def model(path: Path, outputs: dict[str, Any], *, shape: tuple[Any, ...] = (1, 3, 64, 64), uint8: bool = False) -> Path:
-    """Write a model that gives these arrays whatever it sees."""
-    kind = TensorProto.UINT8 if uint8 else TensorProto.FLOAT
-    given = helper.make_tensor_value_info("image", kind, shape)
-    values = {name: np.asarray(value) for name, value in outputs.items()}
-    nodes = [
-        helper.make_node("Constant", [], [name], value=numpy_helper.from_array(value)) for name, value in values.items()
-    ]
-    infos = [
-        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
-        for name, value in values.items()
-    ]
-    graph = helper.make_graph(nodes, "tiny", [given], infos)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
-    return path
-
-
-def boxes_of(detector: OnnxDetector, image: Image = GREY) -> list[tuple[int, int, int, int, float, str]]:
+def boxes_of(detector: Detector, image: Image = GREY) -> list[tuple[int, int, int, int, float, str]]:
     return [(r.x0, r.y0, r.x1, r.y1, round(r.score, 4), r.label) for r in detector.detect(image)]
 
 
@@ -56,6 +41,7 @@ YOLO_FOUND = [(25, 38, 75, 62, 0.9, "1"), (25, 38, 75, 62, 0.5, "0")]
 
 def test_yolo_with_objectness(tmp_path: Path) -> None:
     detector = open_onnx(str(model(tmp_path / "v5.onnx", {"output0": yolo_rows()[None]})))
+    assert isinstance(detector, OnnxDetector)
     assert detector.layout == "yolo"
     assert boxes_of(detector) == YOLO_FOUND
 
@@ -74,6 +60,7 @@ def test_ssd_in_fractions(tmp_path: Path) -> None:
         "scores": np.array([[0.6, 0.1]], np.float32),  # the second is under the least score
     }
     detector = open_onnx(str(model(tmp_path / "ssd.onnx", outputs)))
+    assert isinstance(detector, OnnxDetector)
     assert detector.layout == "boxes"
     assert boxes_of(detector) == [(20, 20, 100, 60, 0.6, "7")]
 

@@ -155,7 +155,7 @@ def test_a_newer_format(path: Path) -> None:
     with sqlite3.connect(path / FILE) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(NewerFormat, match=r"has format 99; this version of lookalike knows format 2\. Upgrade"):
+    with pytest.raises(NewerFormat, match=r"has format 99; this version of lookalike knows format 3\. Upgrade"):
         SqliteStore.open(path)
 
 

@@ -131,22 +131,17 @@ def _draw(wanted: Any, name: str, report: Any, target: str) -> None:
 
 
 def _tile(hit: Any) -> Any:
+    from ..collection.parts import in_reduced
     from ..errors import LookalikeError
     from ..images import read_source
     from ..images.decode import decode
     from ..images.draw import Tile
-    from ..types import Region
 
     try:
         decoded = decode(read_source(hit.record.source), input_size=SIDE)
     except LookalikeError:  # gone since it was looked through
         return Tile(None, hit.record.id, hit.match.score, note="cannot be read")
-    height, width = decoded.pixels.shape[:2]
-    across, down = width / decoded.width, height / decoded.height
-    box = hit.match.region
-    x0, y0 = min(width - 1, round(box.x0 * across)), min(height - 1, round(box.y0 * down))
-    shown = Region(x0, y0, max(x0 + 1, round(box.x1 * across)), max(y0 + 1, round(box.y1 * down)))
-    return Tile(decoded.pixels, hit.record.id, hit.match.score, box=shown)
+    return Tile(decoded.pixels, hit.record.id, hit.match.score, box=in_reduced(hit.match.region, decoded))
 
 
 @contextmanager

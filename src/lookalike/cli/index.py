@@ -26,8 +26,14 @@ NAMED = 20  # skipped entries that are named on the terminal; --json names up to
 @click.option(
     "--subject",
     metavar="NAME",
-    help="Embed what stands out instead of the whole image: saliency, content (on a plain ground) or onnx:PATH of a "
-    "detector; with +whole behind the name, both.",
+    help="Embed what stands out instead of the whole image: saliency, content (on a plain ground), onnx:PATH or "
+    "tflite:PATH of a detector or segmentation; with +whole behind the name, both in one vector.",
+)
+@click.option(
+    "--regions",
+    metavar="NAME",
+    help="Beside the whole image, also embed parts of it, so that it is found by a thing in it: grid:2x2 (tiles), "
+    "saliency, content, onnx:PATH or tflite:PATH of a detector or segmentation; several joined by +.",
 )
 @click.option("--add-space", is_flag=True, help="Let the collection hold this embedder's vectors beside the others'.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files and folders so named; repeatable.")
@@ -47,6 +53,7 @@ def command(
     collection: str | None,
     embedder: str | None,
     subject: str | None,
+    regions: str | None,
     add_space: bool,
     exclude: tuple[str, ...],
     hidden: bool,
@@ -72,6 +79,12 @@ def command(
 
     options = Options(batch_size=batch_size, max_megapixels=max_megapixels, workers=workers)
     limits = FetchLimits(max_bytes=max_bytes)
+    if subject and regions:
+        raise click.UsageError("--subject embeds a part of the image, --regions parts beside the whole: give one.")
+    if regions:
+        from ..embed.regions import regions_spec
+
+        embedder = regions_spec(regions, embedder or "builtin")
     if subject:
         from ..embed.subject import subject_spec
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..collection import Collection, Results
+from ..collection.parts import in_reduced
 from ..errors import LookalikeError
 from ..evaluate.protocols.relevance import Relevance, relevance_of
 from ..evaluate.truth import join, read_truth
@@ -15,7 +16,7 @@ from ..images import read_source
 from ..images.decode import decode
 from ..images.draw import Row, Tile, draw, save_picture
 from ..images.printable import printable
-from ..types import QueryItem, Rows
+from ..types import QueryItem, Region, Rows
 
 __all__ = ["draw_search"]
 
@@ -28,7 +29,9 @@ def draw_search(photos: Collection, results: Results, target: str, truth_file: s
     """Draw the results to ``target``; with a truth file, the relevant ones too, and frames that say right or wrong."""
     own = _own_id(photos, results)
     known = _known(photos, results, truth_file, own) if truth_file else None
-    hits = [_tile(hit.source, hit.id, hit.score, known.holds(hit.row) if known else None) for hit in results]
+    hits = [
+        _tile(hit.source, hit.id, hit.score, known.holds(hit.row) if known else None, hit.region) for hit in results
+    ]
     rows = [Row("Results", hits, ranked=True, query=[_query_tile(photos, item) for item in results.query.items])]
     if known:
         shown = photos.store.get_rows(known.some(EXPECTED).tolist())
@@ -98,12 +101,13 @@ def _query_tile(photos: Collection, item: QueryItem) -> Tile:
     return _tile(source if "://" in source else str(Path(source).absolute()), caption, None, None)
 
 
-def _tile(source: str, caption: str, score: float | None, relevant: bool | None) -> Tile:
+def _tile(source: str, caption: str, score: float | None, relevant: bool | None, region: Region | None = None) -> Tile:
     try:
-        pixels = decode(read_source(source), input_size=SIDE).pixels
+        decoded = decode(read_source(source), input_size=SIDE)
     except LookalikeError as error:
         return Tile(image=None, caption=caption, score=score, relevant=relevant, note=_short(error))
-    return Tile(image=pixels, caption=caption, score=score, relevant=relevant)
+    box = None if region is None else in_reduced(region, decoded)
+    return Tile(image=decoded.pixels, caption=caption, score=score, relevant=relevant, box=box)
 
 
 def _bytes_tile(data: bytes, caption: str) -> Tile:

@@ -234,7 +234,9 @@ def _table(results: Any, thumbnails: bool | None) -> None:
             # One record a line whatever the name: a newline in it is shown as \n.
             relevance = "" if hit.relevance is None else f"{hit.relevance:.3f}\t"
             found_by = f"{hit.found_by}\t" if by_words else ""
-            click.echo(f"{hit.score:.4f}\t{relevance}{found_by}{printable(hit.source)}")
+            box = hit.region
+            place = "" if box is None else f"\t{box.x0},{box.y0},{box.x1},{box.y1}"
+            click.echo(f"{hit.score:.4f}\t{relevance}{found_by}{printable(hit.source)}{place}")
         return
     from rich.console import Console
     from rich.table import Table

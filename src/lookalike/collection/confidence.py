@@ -13,8 +13,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ..index.by_image import ByImage
 from ..index.exact import Exact
-from ..types import Rows, Vectors, VectorSpace
+from ..types import MOST_REGIONS, Regions, Rows, Vectors, VectorSpace
 from .near_pairs import NEAR
 
 __all__ = ["COPIES", "SAMPLE", "expected_best", "least_of_copies", "nearest_scores", "sample"]
@@ -35,8 +36,12 @@ def sample(rows: Rows, *, seed: int) -> Rows:
     return rows[np.random.default_rng(seed).choice(len(rows), min(SAMPLE, len(rows)), replace=False)]
 
 
-def nearest_scores(space: VectorSpace, vectors: Vectors) -> Scores:
+def nearest_scores(
+    space: VectorSpace, vectors: Vectors, rows: Rows | None = None, parts: Regions | None = None
+) -> Scores:
     """Return what images score with their nearest neighbour among (B, D) vectors in random order, copies apart.
+
+    With ``parts`` of the images in ``rows`` (B,), a neighbour is found by the best of its parts too.
 
     Of QUERIES images at the most, fewer where some have nothing but copies; empty where there are too few to say. Of
     more than SAMPLE images a neighbour may be missing from the sample: the scores err downwards.
@@ -46,7 +51,15 @@ def nearest_scores(space: VectorSpace, vectors: Vectors) -> Scores:
     places = np.arange(len(vectors), dtype=np.int64)
     index = Exact(space)
     index.add(places, vectors)
-    found = index.search(vectors[:QUERIES], NEIGHBOURS)
+    searched: Exact | ByImage = index
+    if rows is not None and parts is not None and len(parts):
+        order = np.argsort(rows)
+        places_of = order[np.searchsorted(rows, parts.owners, sorter=order)]
+        keys = places_of * MOST_REGIONS + np.arange(len(parts)) - np.searchsorted(parts.owners, parts.owners)
+        inside = Exact(space)
+        inside.add(keys, parts.vectors)
+        searched = ByImage(index, inside, np.sort(keys))
+    found = searched.search(vectors[:QUERIES], NEIGHBOURS)
     others = (found.rows != places[:QUERIES, None]) & (found.scores < IDENTICAL)
     best: Scores = np.where(others, found.scores, -np.inf).max(axis=1)
     best = best[np.isfinite(best)]

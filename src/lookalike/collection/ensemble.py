@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput, UnknownName
-from ..types import Rows
-from .word_search import FUSED, Ranking
+from ..types import Region, Rows
+from .word_search import FUSED, FindRegions, Ranking, no_regions
 
 __all__ = ["Fusion", "Member", "check_spaces", "fuse_spaces", "fused_as_deep", "parse_spaces"]
 
@@ -28,11 +28,13 @@ class Member:
         weight: > 0.
         first: gives the first n rows and scores of its own ranking, best first.
         scores: gives, of int64 (B,) ascending rows, those that have a vector here, in any order, and their scores.
+        regions: gives, of images, the part of each that is more alike than the whole, where one is.
     """
 
     weight: float
     first: Callable[[int], tuple[Rows, npt.NDArray[np.floating]]]
     scores: Callable[[Rows], tuple[Rows, npt.NDArray[np.floating]]]
+    regions: FindRegions = no_regions
 
 
 def fuse_spaces(
@@ -61,7 +63,17 @@ def fuse_spaces(
         total /= sum(member.weight for member in members)
     order = np.lexsort((rows, -total))
     rows, total = rows[order], total[order]
-    return Ranking(lambda depth: (rows[:depth], total[:depth]), lambda row: "vector", "both")
+    return Ranking(lambda depth: (rows[:depth], total[:depth]), lambda row: "vector", "both", _regions_of(members))
+
+
+def _regions_of(members: Sequence[Member]) -> FindRegions:
+    def regions(rows: Rows) -> dict[int, Region]:
+        found: dict[int, Region] = {}
+        for member in sorted(members, key=lambda member: member.weight):  # the heaviest space has the last word
+            found.update(member.regions(rows))
+        return found
+
+    return regions
 
 
 def _known(rows: Rows, members: Sequence[Member]) -> Rows:
@@ -79,7 +91,7 @@ def fused_as_deep(members: Sequence[Member], fusion: Fusion, extra: Rows | None 
             known[deep] = fuse_spaces(members, fusion, depth=deep, extra=extra)
         return known[deep].first(depth)
 
-    return Ranking(first, lambda row: "vector", "both")
+    return Ranking(first, lambda row: "vector", "both", _regions_of(members))
 
 
 def parse_spaces(text: str) -> dict[str, float]:

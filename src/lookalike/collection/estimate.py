@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from ..errors import ImageError
 from ..images import Item, Skipped
 from ..images.decode import decode
-from ..protocols import Embedder, Prepares, Store
+from ..protocols import Embedder, Prepares, Regional, Store
 from .ingest import Options, is_unchanged
 from .reports import Estimate
 
@@ -38,23 +38,26 @@ def estimate(
             sample.append(entry)
         elif (place := chooser.randrange(new)) < SAMPLE:
             sample[place] = entry
-    rate = _rate(sample, embedder, options)
-    size = new * (embedder.space.row_bytes * 2 + RECORD_BYTES)  # the vector is in SQLite and in the derived file
+    rate, vectors = _rate(sample, embedder, options)
+    # A vector is in SQLite and in the derived file.
+    size = round(new * (vectors * embedder.space.row_bytes * 2 + RECORD_BYTES))
     return Estimate(new + unchanged, unchanged, len(sample), rate, new / rate if rate else 0.0, size)
 
 
-def _rate(sample: list[Item], embedder: Embedder, options: Options) -> float:
-    """Return images a second, reading and decoding included, on one thread and the model's own threads."""
+def _rate(sample: list[Item], embedder: Embedder, options: Options) -> tuple[float, float]:
+    """Return images a second, with reading and decoding, on one thread and the model's own; and vectors an image."""
     if not sample:
-        return 0.0
+        return 0.0, 1.0
     if len(sample) > 4:
         _embed(sample[:4], embedder, options)  # loads the model and warms it up: that is paid once, not per image
     begin = time.perf_counter()
-    _embed(sample, embedder, options)
-    return len(sample) / max(time.perf_counter() - begin, 1e-9)
+    vectors = _embed(sample, embedder, options)
+    return len(sample) / max(time.perf_counter() - begin, 1e-9), max(1.0, vectors / len(sample))
 
 
-def _embed(sample: list[Item], embedder: Embedder, options: Options) -> None:
+def _embed(sample: list[Item], embedder: Embedder, options: Options) -> int:
+    """Do the work, and return how many vectors it gave."""
+    vectors = 0
     for start in range(0, len(sample), options.batch_size):
         prepared = []
         for item in sample[start : start + options.batch_size]:
@@ -64,8 +67,15 @@ def _embed(sample: list[Item], embedder: Embedder, options: Options) -> None:
                 ).pixels
             except ImageError:
                 continue
-            prepared.append(embedder.prepare(pixels) if isinstance(embedder, Prepares) else pixels)
-        if prepared and isinstance(embedder, Prepares):
+            if isinstance(embedder, Regional):
+                prepared.append(embedder.views(pixels)[1])
+            else:
+                prepared.append(embedder.prepare(pixels) if isinstance(embedder, Prepares) else pixels)
+        vectors += sum(map(len, prepared)) if isinstance(embedder, Regional) else len(prepared)
+        if prepared and isinstance(embedder, Regional):
+            embedder.embed_views(prepared)
+        elif prepared and isinstance(embedder, Prepares):
             embedder.embed_prepared(prepared)
         elif prepared:
             embedder.embed(prepared)
+    return vectors

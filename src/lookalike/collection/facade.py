@@ -255,7 +255,8 @@ class Collection:
             if space.similarity not in ("cosine", "hamming") or self.store.setting(settled) == str(self.store.version):
                 return
             rows = confidence.sample(self.store.snapshot(space.name).rows, seed=0)
-            nearest = confidence.nearest_scores(space, self.store.vectors(space.name, rows.tolist()))
+            vectors, parts = self.store.vectors(space.name, rows.tolist()), self.store.regions(space.name, rows)
+            nearest = confidence.nearest_scores(space, vectors, rows, parts)
             for key, figure in (
                 (f"expected_best:{space.name}", confidence.expected_best(nearest)),
                 (f"near_copies:{space.name}", confidence.least_of_copies(nearest)),

@@ -21,10 +21,11 @@ import numpy as np
 from ..embed.blas import one_blas_thread
 from ..errors import ImageError, MissingExtra
 from ..images import Item, Skipped
-from ..images.decode import decode
-from ..protocols import Embedder, Prepares, Store
-from ..types import Metadata, Record, Stamp, Vectors
+from ..images.decode import Decoded, decode
+from ..protocols import Embedder, Prepares, Regional, Store
+from ..types import Metadata, Record, Region, Stamp
 from .identity import identify
+from .parts import in_original, joined, split
 from .reports import AddReport, OnProgress
 
 __all__ = ["Ingest", "Options", "is_unchanged"]
@@ -63,9 +64,10 @@ class _Fresh:
     height: int
     metadata: Metadata
     prepared: np.ndarray[Any, Any] | None  # what the embedder takes; None when ``vector`` is known
-    vector: np.ndarray[Any, Any] | None
+    vector: np.ndarray[Any, Any] | None  # (D,); with regions (1 + R, D): the whole image, then its parts
     read_ns: int  # just before the bytes were read
     given_id: bool  # the id stays as it is: the caller's, or that of the record that is replaced
+    boxes: tuple[Region, ...] = ()  # of the R parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class _Pending:
     vectors: list[np.ndarray[Any, Any]] = field(default_factory=list)
     touched: dict[int, Stamp] = field(default_factory=dict)
     touched_ns: int = 0  # before the first of the touched was read
-    running: tuple[list[_Fresh], Future[Vectors]] | None = None  # the batch that the model has in hand
+    # The batch that the model has in hand.
+    running: tuple[list[_Fresh], Future[Sequence[np.ndarray[Any, Any]]]] | None = None
 
 
 class Ingest:
@@ -177,19 +180,20 @@ class Ingest:
             twin = self._store.find_hash([digest], self._space).get(digest)
             width = height = 0
             prepared = vector = None
+            boxes: tuple[Region, ...] = ()
             if twin is not None:
                 (original,) = self._store.get_rows([twin])
                 if original is not None:
                     vector = self._store.vectors(self._space, [twin])[0]
+                    if isinstance(self._embedder, Regional):
+                        vector, boxes = joined(vector, self._store.regions(self._space, [twin]))
                     width, height = original.width, original.height
             if vector is None:
                 decoded = decode(
                     data, input_size=self._embedder.input_size, max_megapixels=self._options.max_megapixels
                 )
                 width, height = decoded.width, decoded.height
-                prepared = decoded.pixels
-                if isinstance(self._embedder, Prepares):
-                    prepared = self._embedder.prepare(decoded.pixels)
+                prepared, boxes = self._prepared(decoded)
         except (ImageError, MissingExtra) as error:
             return Skipped(item.source, error)
         return _Fresh(
@@ -205,7 +209,16 @@ class Ingest:
             vector=vector,
             read_ns=read_ns,
             given_id=item.given_id or record is not None,
+            boxes=boxes,
         )
+
+    def _prepared(self, decoded: Decoded) -> tuple[np.ndarray[Any, Any], tuple[Region, ...]]:
+        if isinstance(self._embedder, Regional):
+            boxes, views = self._embedder.views(decoded.pixels)
+            return views, in_original(boxes, decoded)
+        if isinstance(self._embedder, Prepares):
+            return self._embedder.prepare(decoded.pixels), ()
+        return decoded.pixels, ()
 
     def _take(
         self,
@@ -249,11 +262,13 @@ class Ingest:
         report.embedded = len(pending.fresh)
         self._tell(report)
 
-    def _vectors(self, batch: Sequence[_Fresh]) -> Vectors:
+    def _vectors(self, batch: Sequence[_Fresh]) -> Sequence[np.ndarray[Any, Any]]:
         images = [fresh.prepared for fresh in batch if fresh.prepared is not None]
+        if isinstance(self._embedder, Regional):
+            return self._embedder.embed_views(images)
         if isinstance(self._embedder, Prepares):
-            return self._embedder.embed_prepared(images)
-        return self._embedder.embed(images)
+            return list(self._embedder.embed_prepared(images))
+        return list(self._embedder.embed(images))
 
     def _has_vector(self, row: int) -> bool:
         place = int(np.searchsorted(self._embedded, row))
@@ -266,9 +281,13 @@ class Ingest:
         if pending.fresh:
             ids = identify(pending.fresh, self._store)
             replaced = sum(record is not None for record in self._store.get(sorted(set(ids))))
+            vectors, regions = pending.vectors, None
+            if isinstance(self._embedder, Regional):
+                vectors, regions = split(pending.vectors, [fresh.boxes for fresh in pending.fresh])
             rows = self._store.put(
                 [replace(fresh, id=id) for fresh, id in zip(pending.fresh, ids, strict=True)],
-                {self._space: np.stack(pending.vectors)},
+                {self._space: np.stack(vectors)},
+                regions=None if regions is None else {self._space: regions},
                 indexed_ns=min(fresh.read_ns for fresh in pending.fresh),
             )
             for row in rows.tolist():

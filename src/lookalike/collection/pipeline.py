@@ -17,20 +17,22 @@ from ..errors import BadInput, BadQuery, BadShape, OtherEmbedder
 from ..images import FetchLimits, read_source
 from ..images.decode import decode
 from ..images.http import fetch
+from ..index.by_image import ByImage
 from ..index.exact import Exact
 from ..protocols import Embedder, Index, Store, TextEmbedder
-from ..types import Candidates, Hit, Image, Query, QueryItem, Rows, Vectors, VectorSpace
+from ..types import Candidates, Hit, Image, Query, QueryItem, Region, Rows, Vectors, VectorSpace
 from .calibration import Calibration, covers, read_calibration
 from .choosing import Chosen, Same, choose
 from .ensemble import Fusion, Member, fused_as_deep
 from .grouping import Groups, groups_by
 from .likeness import Likenesses, Liking, with_likeness
 from .multiview import Merge, Merged, merged, standing_for
+from .parts import best_regions
 from .queries import combine, vote
 from .results import Results
 from .sameness import own_rows, same_as
 from .where import Condition, Filter
-from .word_search import FUSED, Ranked, Ranking, with_words
+from .word_search import FUSED, FindRegions, Ranked, Ranking, with_words
 
 __all__ = ["MAX_MEGAPIXELS", "PLAIN", "AskIndex", "How", "Pipeline", "Searching", "item_pixels"]
 
@@ -137,7 +139,7 @@ class Pipeline:
         self._store = store
         self._space = space
         self._embedder = embedder
-        self._index: tuple[int, Index] | None = None
+        self._index: tuple[int, Index | ByImage] | None = None
         self._making = threading.Lock()
         self._groups: tuple[int, Groups] | None = None
         self._filter = Filter(store)
@@ -145,15 +147,23 @@ class Pipeline:
         self._merged: tuple[int, tuple[str, Merge], Merged] | None = None
 
     @property
-    def index(self) -> Index:
-        """Return the index over the vectors as they are now, whichever process changed them last."""
+    def index(self) -> Index | ByImage:
+        """Return the index over the vectors as they are now, whichever process changed them last.
+
+        In a space that holds parts of images too, it finds an image by the best of its vectors.
+        """
         index = self._index
         if index is None or index[0] != self._store.version:
             with self._making:  # one thread reads what changed; the others wait for it instead of reading it too
                 index, version = self._index, self._store.version
                 if index is None or index[0] != version:
-                    index = self._index = (version, Exact.over(self._store.snapshot(self._space.name)))
+                    index = self._index = (version, self._made_index())
         return index[1]
+
+    def _made_index(self) -> Index | ByImage:
+        wholes = Exact.over(self._store.snapshot(self._space.name))
+        parts = self._store.region_snapshot(self._space.name)
+        return wholes if parts is None else ByImage(wholes, Exact.over(parts), parts.rows)
 
     def search(self, vectors: Vectors, k: int, *, allowed: Rows | None = None) -> Candidates:
         """Return the k nearest rows of each of (Q, D) vectors, among the ``allowed`` rows where they are given."""
@@ -279,7 +289,8 @@ class Pipeline:
                 "metadata has a weight beside the scores of pictures only, and words are looked up here.",
                 hint="Search by pictures, or put the values into conditions: --where.",
             )
-        return Ranking(with_likeness(ranking.first, scores_of, likeness), ranking.found_by, ranking.by)
+        first = with_likeness(ranking.first, scores_of, likeness)
+        return Ranking(first, ranking.found_by, ranking.by, ranking.regions)
 
     def member(self, query: Query, weight: float, how: How, scope: _Scope, clock: Clock) -> Member:
         """Return this space's part in an ensemble."""
@@ -288,15 +299,16 @@ class Pipeline:
                 f"{self._space.name!r} compares pictures and does not understand words.",
                 hint="Leave it out of the spaces that are searched together, or search by pictures.",
             )
-        found = self._finder(query, how, scope, clock)
-        return Member(weight, found, lambda rows: found(max(len(rows), 1), rows))
+        found, regions = self._finder(query, how, scope, clock)
+        return Member(weight, found, lambda rows: found(max(len(rows), 1), rows), regions)
 
     def _alone(self, query: Query, how: How, scope: _Scope, clock: Clock) -> tuple[Ranking, Callable[[Rows], Ranked]]:
         finders: list[Finder] = []
 
         def by_vector(query: Query) -> Ranking:
-            finders.append(self._finder(query, how, scope, clock))
-            return Ranking(finders[0], lambda row: "vector", "vector")
+            found, regions = self._finder(query, how, scope, clock)
+            finders.append(found)
+            return Ranking(found, lambda row: "vector", "vector", regions)
 
         if any(item.kind == "text" for item in query.items) and not self._understands_words():
             if how.merging:
@@ -308,8 +320,11 @@ class Pipeline:
         ranking = by_vector(query)
         return ranking, lambda rows: finders[0](max(len(rows), 1), rows)
 
-    def _finder(self, query: Query, how: How, scope: _Scope, clock: Clock) -> Finder:
-        """Return what finds the n nearest among the allowed rows, or among those of them that are given."""
+    def _finder(self, query: Query, how: How, scope: _Scope, clock: Clock) -> tuple[Finder, FindRegions]:
+        """Return what finds the n nearest among the allowed rows, or among those of them that are given; and the parts.
+
+        The second gives, of images, the part of each that is more alike than the whole, where one is.
+        """
         vector = self._combined(query, clock, how)
         views = self.merged(how.group_by, how.merge) if how.merging and how.group_by else None
         index: Callable[..., Candidates] = self.search if views is None else views.index.search
@@ -324,7 +339,13 @@ class Pipeline:
             there = pairs.rows[0] >= 0
             return pairs.rows[0][there], pairs.scores[0][there]
 
-        return found
+        def regions(rows: Rows) -> dict[int, Region]:
+            index = self.index
+            if views is not None or not isinstance(index, ByImage):
+                return {}
+            return best_regions(self._store, index, vector, rows)
+
+        return found, regions
 
     def _likeness(
         self, query: Query, how: How, scope: _Scope, clock: Clock
@@ -450,6 +471,7 @@ class Pipeline:
         found = [(record, score) for record, (_, score) in zip(records, pairs, strict=True) if record is not None]
         scores = [score for _, score in found]
         known = calibration.relevance(scores).tolist() if calibration else [None] * len(found)
+        regions = ranking.regions(np.array([record.row for record, _ in found], np.int64))
         return tuple(
             Hit(
                 rank,
@@ -464,6 +486,7 @@ class Pipeline:
                 record.width,
                 record.height,
                 record.content_hash,
+                regions.get(record.row),
             )
             for rank, ((record, score), relevance) in enumerate(zip(found, known, strict=True), start=1)
         )

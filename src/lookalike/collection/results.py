@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, overload
 
 from ..images.printable import printable
-from ..types import Hit, Query
+from ..types import Hit, Query, Region
 
 __all__ = ["Results"]
 
@@ -57,7 +57,10 @@ class Results(Sequence[Hit]):
 
 
 def hit_to_json(hit: Hit) -> dict[str, Any]:
-    """Return one hit as JSON values; ``relevance`` only where the collection is calibrated."""
+    """Return one hit as JSON values; ``relevance`` only where the collection is calibrated.
+
+    ``region`` is there only where a part of the image is more alike than the whole.
+    """
     answer: dict[str, Any] = {
         "rank": hit.rank,
         "id": hit.id,
@@ -70,5 +73,19 @@ def hit_to_json(hit: Hit) -> dict[str, Any]:
     answer["found_by"] = hit.found_by
     if hit.group is not None:
         answer["group"] = {"by": hit.group.by, "value": hit.group.value, "size": hit.group.size}
+    if hit.region is not None:
+        answer["region"] = region_to_json(hit.region)
     answer["metadata"] = dict(hit.metadata)
     return answer
+
+
+def region_to_json(region: Region) -> dict[str, Any]:
+    """Return a box in pixels, with its score and label, as JSON values."""
+    return {
+        "x0": region.x0,
+        "y0": region.y0,
+        "x1": region.x1,
+        "y1": region.y1,
+        "score": round(region.score, 6),
+        "label": region.label,
+    }

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from ..errors import BadQuery
 from ..protocols import Store
-from ..types import Query, QueryItem, Rows
+from ..types import Query, QueryItem, Region, Rows
 
-__all__ = ["FUSED", "Ranked", "Ranking", "by_words", "fuse", "with_words"]
+__all__ = ["FUSED", "FindRegions", "Ranked", "Ranking", "by_words", "fuse", "no_regions", "with_words"]
 
 FUSED = 1000  # the first of each list that are fused: further ones would add less than 1 / 1060 to a score
 _K = 60  # of reciprocal-rank fusion; the paper's value
@@ -21,6 +21,12 @@ _K = 60  # of reciprocal-rank fusion; the paper's value
 FoundBy = Literal["vector", "text", "both"]
 Ranked = tuple[Rows, npt.NDArray[np.floating]]
 First = Callable[[int], Ranked]
+FindRegions = Callable[[Rows], dict[int, Region]]
+
+
+def no_regions(rows: Rows) -> dict[int, Region]:
+    """Return that no image was found by a part of it."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,11 +37,13 @@ class Ranking:
         first: gives the first n rows and their scores, best first; fewer only where there are no more.
         found_by: which search found a row that ``first`` gave.
         by: whose scale the scores are on: of the vectors, of the words, or of the fusion of both.
+        regions: gives, of images, the part by which each was found, where it was found by one; row -> region.
     """
 
     first: First
     found_by: Callable[[int], FoundBy]
     by: FoundBy
+    regions: FindRegions = no_regions
 
 
 def by_words(store: Store, words: Sequence[QueryItem], allowed: Rows | None = None) -> Ranking:
@@ -107,7 +115,7 @@ def fuse(vectors: Ranking, vector_weight: float, words: Ranking, word_weight: fl
     def found_by(row: int) -> FoundBy:
         return "both" if row in by_vector and row in by_word else "vector" if row in by_vector else "text"
 
-    return Ranking(lambda depth: (ordered[0][:depth], ordered[1][:depth]), found_by, "both")
+    return Ranking(lambda depth: (ordered[0][:depth], ordered[1][:depth]), found_by, "both", vectors.regions)
 
 
 def _without(ranking: Ranking, unwanted: Rows) -> Ranking:
@@ -116,7 +124,7 @@ def _without(ranking: Ranking, unwanted: Rows) -> Ranking:
         kept = ~np.isin(rows, unwanted)
         return rows[kept][:depth], scores[kept][:depth]
 
-    return Ranking(first, ranking.found_by, ranking.by)
+    return Ranking(first, ranking.found_by, ranking.by, ranking.regions)
 
 
 def _texts(words: Sequence[QueryItem]) -> tuple[str, str]:

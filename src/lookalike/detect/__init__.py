@@ -17,13 +17,16 @@ DETECTORS: Registry[Detector] = Registry(
     {
         "content": "lookalike.detect.content:Content",
         "saliency": "lookalike.detect.saliency:Saliency",
+        "grid:": "lookalike.detect.grid:open_grid",
         "onnx:": "lookalike.detect.onnx:open_onnx",
+        "tflite:": "lookalike.detect.tflite:open_tflite",
     },
+    extras={"tflite:": "tflite"},
 )
 
 
 def create_detector(name: str) -> Detector:
-    """Return the detector of a name: ``saliency``, ``content`` or ``onnx:PATH``.
+    """Return the detector of a name: ``saliency``, ``content``, ``grid:2x2``, ``onnx:PATH`` or ``tflite:PATH``.
 
     Raises:
         UnknownName: no such name. NoSuchFile, ModelError: a model file that is not there or cannot be used.

@@ -47,6 +47,7 @@ EMBEDDERS: Registry[Embedder] = Registry(
         "onnx:": "lookalike.embed.neural.onnx:open_onnx",
         "open_clip:": "lookalike.embed.neural.open_clip:open_open_clip",
         "reduce:": "lookalike.embed.reduce:open_reduced",
+        "regions:": "lookalike.embed.regions:open_regions",
         "subject:": "lookalike.embed.subject:open_subject",
         "tflite:": "lookalike.embed.neural.tflite:open_tflite",
         "timm:": "lookalike.embed.neural.timm:open_timm",
@@ -61,7 +62,7 @@ ALIASES = {"builtin": "builtin-1", "histogram-lab": "color-histogram"}
 DEVICES = ("auto", "cpu", "cuda", "coreml")
 
 _TAKES_DEVICE = frozenset(
-    {"ensemble:", "hf:", "onnx:", "open_clip:", "reduce:", "subject:", "timm:", "torchvision:", "tta:"}
+    {"ensemble:", "hf:", "onnx:", "open_clip:", "reduce:", "regions:", "subject:", "timm:", "torchvision:", "tta:"}
 )
 
 

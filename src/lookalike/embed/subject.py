@@ -7,7 +7,6 @@ that of the crop followed by that of the whole, so that a score is the mean of b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ import numpy.typing as npt
 
 from ..detect import create_detector
 from ..detect.box import crop
+from ..detect.cutting import cuts
+from ..detect.names import absolute, read_detectors
 from ..errors import BadInput
 from ..protocols import Detector, Embedder, Learns, Prepares, TextEmbedder
 from ..types import Image, Region, Vectors, VectorSpace
@@ -69,7 +70,8 @@ class Subject:
 
     def prepare(self, image: Image) -> npt.NDArray[Any]:
         """Return the views of one image, (1,) or (2,) objects: the crop, and the whole where it is asked for."""
-        return self._views(image, self.region(image))
+        _, cut = next(cuts(self.detector, image), (None, image))
+        return self._views(image, cut)
 
     def embed_prepared(self, prepared: Sequence[npt.NDArray[Any]]) -> Vectors:
         """Return (B, D) of prepared images; halves of one vector have equal shares."""
@@ -89,10 +91,9 @@ class Subject:
 
     def embed_at(self, image: Image, region: Region) -> Vectors:
         """Return (1, D) with the region given in place of the detector's."""
-        return self.embed_prepared([self._views(image, region)])
+        return self.embed_prepared([self._views(image, crop(image, region))])
 
-    def _views(self, image: Image, region: Region | None) -> npt.NDArray[Any]:
-        cut = image if region is None else crop(image, region)
+    def _views(self, image: Image, cut: Image) -> npt.NDArray[Any]:
         pictures = [cut, image] if self.whole else [cut]
         views = np.empty(len(pictures), object)
         for place, picture in enumerate(pictures):
@@ -120,28 +121,20 @@ def subject_spec(detector: str, embedder: str) -> str:
     """
     from . import resolve
 
-    if detector.startswith("onnx:"):
-        detector = f"onnx:{Path(detector.removeprefix('onnx:')).expanduser().absolute()}"
-    return f"subject:{detector}:{resolve(embedder)}"
+    return f"subject:{absolute(detector)}:{resolve(embedder)}"
 
 
 def split_spec(rest: str) -> tuple[str, bool, str]:
     """Return the detector, whether the whole is wanted too, and the embedder that ``DETECTOR[+whole]:EMBEDDER`` names.
 
-    A detector's path may hold colons: it ends at ``.onnx``.
+    A detector's path may hold colons: it ends at ``.onnx`` or ``.tflite``.
 
     Raises:
         BadInput: a part is missing.
     """
-    whole = False
-    if rest.startswith("onnx:"):
-        path, found, name = rest.partition(".onnx")
-        detector = path + found
-        whole, name = name.startswith(WHOLE), name.removeprefix(WHOLE)
-        name = name[1:] if found and name.startswith(":") else ""
-    else:
-        detector, _, name = rest.partition(":")
-        whole, detector = detector.endswith(WHOLE), detector.removesuffix(WHOLE)
+    names, name = read_detectors(rest)
+    whole = len(names) == 2 and f"+{names[1]}" == WHOLE
+    detector = names[0] if len(names) == 1 or whole else ""
     if not detector or not name:
         raise BadInput(
             f"'subject:{rest}' does not name a detector and an embedder.",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..collection import Results
+from ..collection.results import region_to_json
 from ..images.printable import printable
 from ..types import Hit, Record
 from .settings import Settings
@@ -50,6 +51,8 @@ def hit_answer(hit: Hit, rank: int, name: str, settings: Settings) -> Json:
         answer["relevance"] = round(hit.relevance, 6)
     if hit.group is not None:
         answer["group"] = {"by": hit.group.by, "value": hit.group.value, "size": hit.group.size}
+    if hit.region is not None:
+        answer["region"] = region_to_json(hit.region)
     if settings.show_sources:
         answer["source"] = printable(hit.source)
     if settings.filter_column and is_flagged(hit.metadata, settings):

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from ..collection.pipeline import Searching
 from ..errors import Overloaded, TimedOut
-from ..protocols import Embedder, Prepares, TextEmbedder
-from ..types import Candidates, Image, Rows, Vectors, VectorSpace
+from ..protocols import Embedder, Prepares, Regional, TextEmbedder
+from ..types import Candidates, Image, Region, Rows, Vectors, VectorSpace
 from .working import remaining_s
 
 __all__ = ["BatchedEmbedder", "BatchedWordEmbedder", "Batcher", "GatheredSearch", "batched"]
@@ -268,7 +268,29 @@ class BatchedWordEmbedder(BatchedEmbedder):
         return np.stack([self.texts(text) for text in texts])
 
 
+class BatchedRegionalEmbedder(BatchedEmbedder):
+    """The same for an embedder that also gives parts of images vectors; those of one image are a batch already."""
+
+    def views(self, image: Image) -> tuple[Sequence[Region], npt.NDArray[Any]]:
+        """Cut one image, in the calling thread."""
+        assert isinstance(self.embedder, Regional)
+        return self.embedder.views(image)
+
+    def embed_views(self, prepared: Sequence[npt.NDArray[Any]]) -> list[Vectors]:
+        """Return (1 + R, D) of each image."""
+        assert isinstance(self.embedder, Regional)
+        return self.embedder.embed_views(prepared)
+
+
+class BatchedRegionalWordEmbedder(BatchedRegionalEmbedder, BatchedWordEmbedder):
+    """The same for one that does both."""
+
+
 def batched(embedder: Embedder, *, size: int, wait_s: float, waiting: int) -> BatchedEmbedder:
-    """Return the embedder with batches in front."""
-    kind = BatchedWordEmbedder if isinstance(embedder, TextEmbedder) else BatchedEmbedder
+    """Return the embedder with batches in front, able to do what it is able to."""
+    words = isinstance(embedder, TextEmbedder)
+    if isinstance(embedder, Regional):
+        kind: type[BatchedEmbedder] = BatchedRegionalWordEmbedder if words else BatchedRegionalEmbedder
+    else:
+        kind = BatchedWordEmbedder if words else BatchedEmbedder
     return kind(embedder, size=size, wait_s=wait_s, waiting=waiting)

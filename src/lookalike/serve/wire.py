@@ -155,6 +155,17 @@ class GroupInfo(_Answer):
     size: int
 
 
+class RegionInfo(_Answer):
+    """The part of the image that is most alike: pixels of the upright original, x1 and y1 exclusive."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    score: float = Field(description="the detector's, in [0, 1]")
+    label: str = Field(description="the detector's; may be empty")
+
+
 class Hit(_Answer):
     """One result; ``score`` is of the last stage, ``scores`` has those of each."""
 
@@ -166,6 +177,7 @@ class Hit(_Answer):
     scores: dict[str, float] = Field(default_factory=dict)
     found_by: Literal["vector", "text", "both"] = "vector"
     group: GroupInfo | None = None
+    region: RegionInfo | None = Field(default=None, description="where a part is more alike than the whole image")
     metadata: dict[str, Any] = Field(default_factory=dict)
     source: str | None = Field(default=None, description="where it lies on the server, where the operator shows that")
     link: str | None = Field(default=None, description="the picture, relative to the server's root")

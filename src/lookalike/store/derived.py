@@ -9,6 +9,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..types import Rows, Segment, Vectors, VectorSpace
 from .connections import Connections
 from .snapshot import Identity, MappedVectors, VectorSnapshot, map_vectors, write_vectors
 
-__all__ = ["far_behind", "refresh", "snapshot", "sweep"]
+__all__ = ["far_behind", "refresh", "region_snapshot", "snapshot", "sweep"]
 
 _BATCH_BYTES = 8 << 20  # vectors held at a time while a file is written
 
@@ -36,40 +37,64 @@ def _worth_writing(n: int, changes: int) -> bool:
     return changes > n // 50
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Where the vectors lie that a file is derived from."""
+
+    identity: Identity
+    name: str  # of the table: columns ``row``, ``seq`` and ``vector``
+    number: int  # what ``gone`` calls it
+    file: str
+
+    @property
+    def space(self) -> VectorSpace:
+        return self.identity.space
+
+
 def snapshot(folder: Path, connections: Connections, name: str, behind: Behind) -> VectorSnapshot:
     """Return the vectors of a space at this moment; see ``SqliteStore.snapshot``."""
     with connections.reading() as db:
-        space_id, identity = _identity(db, name)
-        seq = _clock(db)
-        file = folder / "derived" / _file_name(space_id, identity.space)
-        mapped = map_vectors(file, identity)
-        # A file ahead of the database is of a later state that a crash or a copied-back file has undone.
-        if mapped is not None and (mapped.seq > seq or behind(len(mapped.rows), _changes(db, space_id, mapped.seq))):
-            mapped = None
-        if mapped is None:
-            with contextlib.suppress(OSError):
-                mapped = _write(db, file, identity, space_id, seq)
-        if mapped is None:
-            rows, vectors = _collect(_batches(db, space_id, identity.space, -1), identity.space)
-            return VectorSnapshot(identity.space, seq, (Segment(rows, vectors),))
-        return VectorSnapshot(identity.space, seq, _with_changes(db, space_id, identity.space, mapped))
+        return _snapshot(db, folder, _tables(db, name)[0], behind)
+
+
+def region_snapshot(folder: Path, connections: Connections, name: str, behind: Behind) -> VectorSnapshot | None:
+    """Return the vectors of the parts of images; None where the space has never had any."""
+    with connections.reading() as db:
+        tables = _tables(db, name)
+        return _snapshot(db, folder, tables[1], behind) if len(tables) > 1 else None
+
+
+def _snapshot(db: sqlite3.Connection, folder: Path, table: _Table, behind: Behind) -> VectorSnapshot:
+    seq = _clock(db)
+    file = folder / "derived" / table.file
+    mapped = map_vectors(file, table.identity)
+    # A file ahead of the database is of a later state that a crash or a copied-back file has undone.
+    if mapped is not None and (mapped.seq > seq or behind(len(mapped.rows), _changes(db, table, mapped.seq))):
+        mapped = None
+    if mapped is None:
+        with contextlib.suppress(OSError):
+            mapped = _write(db, file, table, seq)
+    if mapped is None:
+        rows, vectors = _collect(_batches(db, table, -1), table.space)
+        return VectorSnapshot(table.space, seq, (Segment(rows, vectors),))
+    return VectorSnapshot(table.space, seq, _with_changes(db, table, mapped))
 
 
 def refresh(folder: Path, connections: Connections, name: str) -> None:
-    """Write the file of one space anew unless it is in step, or nearly."""
+    """Write the files of one space anew unless they are in step, or nearly."""
     file = folder
     try:
         with connections.reading() as db:
-            space_id, identity = _identity(db, name)
             seq = _clock(db)
-            file = folder / "derived" / _file_name(space_id, identity.space)
-            mapped = map_vectors(file, identity)
-            if (
-                mapped is None
-                or mapped.seq > seq
-                or _worth_writing(len(mapped.rows), _changes(db, space_id, mapped.seq))
-            ):
-                _write(db, file, identity, space_id, seq)
+            for table in _tables(db, name):
+                file = folder / "derived" / table.file
+                mapped = map_vectors(file, table.identity)
+                if (
+                    mapped is None
+                    or mapped.seq > seq
+                    or _worth_writing(len(mapped.rows), _changes(db, table, mapped.seq))
+                ):
+                    _write(db, file, table, seq)
     except OSError as error:
         if isinstance(error, StorageFailed):
             raise
@@ -88,15 +113,22 @@ def sweep(folder: Path) -> None:
                 part.unlink()
 
 
-def _identity(db: sqlite3.Connection, name: str) -> tuple[int, Identity]:
+def _tables(db: sqlite3.Connection, name: str) -> list[_Table]:
+    """Return the table of a space's whole images, and that of their parts where it has one."""
     found = db.execute(
-        "SELECT id, name, dim, fingerprint, kind, similarity FROM spaces WHERE name = ?", (name,)
+        "SELECT id, regions, name, dim, fingerprint, kind, similarity FROM spaces WHERE name = ?", (name,)
     ).fetchone()
     if found is None:
         known = ", ".join(row[0] for row in db.execute("SELECT name FROM spaces ORDER BY id")) or "none"
         raise UnknownName(f"there is no vector space {name!r}.", hint=f"Known: {known}.")
     database = db.execute("SELECT value FROM settings WHERE key = 'database'").fetchone()[0]
-    return int(found[0]), Identity(database, VectorSpace(*found[1:]))
+    space_id, space = int(found[0]), VectorSpace(*found[2:])
+    file = _file_name(space_id, space)
+    tables = [_Table(Identity(database, space), f"vectors_{space_id}", space_id, file)]
+    if found[1]:
+        parts = f"{file.removesuffix('.vectors')}.regions.vectors"
+        tables.append(_Table(Identity(database, space, True), f"regions_{space_id}", -space_id, parts))
+    return tables
 
 
 def _file_name(space_id: int, space: VectorSpace) -> str:
@@ -109,15 +141,15 @@ def _clock(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT seq FROM clock").fetchone()[0])
 
 
-def _changes(db: sqlite3.Connection, space_id: int, since: int) -> int:
-    (changed,) = db.execute(f"SELECT COUNT(*) FROM vectors_{space_id} WHERE seq > ?", (since,)).fetchone()
-    (gone,) = db.execute("SELECT COUNT(*) FROM gone WHERE space_id = ? AND seq > ?", (space_id, since)).fetchone()
+def _changes(db: sqlite3.Connection, table: _Table, since: int) -> int:
+    (changed,) = db.execute(f"SELECT COUNT(*) FROM {table.name} WHERE seq > ?", (since,)).fetchone()
+    (gone,) = db.execute("SELECT COUNT(*) FROM gone WHERE space_id = ? AND seq > ?", (table.number, since)).fetchone()
     return int(changed) + int(gone)
 
 
-def _batches(db: sqlite3.Connection, space_id: int, space: VectorSpace, since: int) -> Iterator[tuple[Rows, Vectors]]:
-    where = "" if since < 0 else f"WHERE seq > {since}"
-    cursor = db.execute(f"SELECT row, vector FROM vectors_{space_id} {where} ORDER BY row")
+def _batches(db: sqlite3.Connection, table: _Table, since: int) -> Iterator[tuple[Rows, Vectors]]:
+    where, space = "" if since < 0 else f"WHERE seq > {since}", table.space
+    cursor = db.execute(f"SELECT row, vector FROM {table.name} {where} ORDER BY row")
     while batch := cursor.fetchmany(max(1, _BATCH_BYTES // space.row_bytes)):
         rows = np.fromiter((row for row, _ in batch), np.int64, len(batch))
         joined = b"".join(vector for _, vector in batch)
@@ -132,16 +164,14 @@ def _collect(batches: Iterator[tuple[Rows, Vectors]], space: VectorSpace) -> tup
     return rows, vectors
 
 
-def _write(db: sqlite3.Connection, file: Path, identity: Identity, space_id: int, seq: int) -> MappedVectors | None:
-    n = int(db.execute(f"SELECT COUNT(*) FROM vectors_{space_id}").fetchone()[0])
-    return write_vectors(file, identity, seq, n, _batches(db, space_id, identity.space, -1))
+def _write(db: sqlite3.Connection, file: Path, table: _Table, seq: int) -> MappedVectors | None:
+    n = int(db.execute(f"SELECT COUNT(*) FROM {table.name}").fetchone()[0])
+    return write_vectors(file, table.identity, seq, n, _batches(db, table, -1))
 
 
-def _with_changes(
-    db: sqlite3.Connection, space_id: int, space: VectorSpace, mapped: MappedVectors
-) -> tuple[Segment, ...]:
-    rows, vectors = _collect(_batches(db, space_id, space, mapped.seq), space)
-    gone = db.execute("SELECT DISTINCT row FROM gone WHERE space_id = ? AND seq > ?", (space_id, mapped.seq))
+def _with_changes(db: sqlite3.Connection, table: _Table, mapped: MappedVectors) -> tuple[Segment, ...]:
+    rows, vectors = _collect(_batches(db, table, mapped.seq), table.space)
+    gone = db.execute("SELECT DISTINCT row FROM gone WHERE space_id = ? AND seq > ?", (table.number, mapped.seq))
     outdated = np.union1d(rows, np.fromiter((row for (row,) in gone), np.int64))
     at = np.searchsorted(mapped.rows, outdated)
     inside = at < len(mapped.rows)

@@ -79,7 +79,18 @@ def _002_words(db: sqlite3.Connection) -> None:
     put_words(db, (dict(zip(columns, values, strict=True)) for values in found))
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_001_start, _002_words)
+def _003_regions(db: sqlite3.Connection) -> None:
+    """Which spaces hold parts of images, each with a vector and a box of its own, beside the whole images.
+
+    Their vectors lie in a table ``regions_<space id>``, made when the first are put, and not among those of the whole
+    images: whoever compares images with images reads what he always read, and a collection without regions is as it
+    was. A part's key is the row of its image times 1024, and its place among that image's parts: so all parts of an
+    image are one range, in the order of the images, and no table says whose a part is.
+    """
+    db.execute("ALTER TABLE spaces ADD COLUMN regions INTEGER NOT NULL DEFAULT 0")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_001_start, _002_words, _003_regions)
 VERSION = len(MIGRATIONS)
 
 

@@ -37,11 +37,13 @@ class Identity:
 
     database: str  # 32 hex digits, made with the database
     space: VectorSpace
+    regions: bool = False  # of parts of images, not of whole ones
 
     def key(self) -> tuple[bytes, bytes, int]:
         """Return what the header compares: database, digest of the space, dimension."""
         space = self.space
-        what = "\n".join([space.name, space.fingerprint, space.kind, space.similarity])
+        parts = ["regions"] if self.regions else []
+        what = "\n".join([space.name, space.fingerprint, space.kind, space.similarity, *parts])
         return bytes.fromhex(self.database), hashlib.sha256(what.encode()).digest(), space.dim
 
 

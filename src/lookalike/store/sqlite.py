@@ -17,12 +17,13 @@ import numpy as np
 
 from ..errors import BadInput, OtherEmbedder, UnknownName
 from ..protocols import NewRecord
-from ..types import Metadata, Record, Rows, Stamp, Vectors, VectorSpace
+from ..types import Metadata, Record, Regions, Rows, Stamp, Vectors, VectorSpace
 from . import backup as backups
 from . import derived, paths
 from .connections import Connections
 from .lock import WriterLock
 from .opening import FILE, open_folder
+from .regions import drop_regions, put_regions, read_regions
 from .rows import COLUMNS, check_vectors, hash_bytes, record, values
 from .snapshot import VectorSnapshot
 from .words import find_words, forget_words, put_words
@@ -138,7 +139,12 @@ class SqliteStore:
             db.execute(f"CREATE INDEX vectors_{added}_by_seq ON vectors_{added} (seq)")
 
     def put(
-        self, records: Sequence[NewRecord], vectors: Mapping[str, Vectors], *, indexed_ns: int | None = None
+        self,
+        records: Sequence[NewRecord],
+        vectors: Mapping[str, Vectors],
+        *,
+        regions: Mapping[str, Regions] | None = None,
+        indexed_ns: int | None = None,
     ) -> Rows:
         """Add or replace records by id, with their vectors by space name; one transaction.
 
@@ -149,6 +155,8 @@ class SqliteStore:
             records: what to store.
             vectors: space name -> (len(records), dim) float32, finite, of unit norm where the space is cosine;
                 packed uint8 where it is of bits.
+            regions: space name -> parts of the images, in spaces whose ``vectors`` are given; they take the place of
+                what there was. Their owners are positions in ``records``.
             indexed_ns: the time just before the first of them was read, nanoseconds since the epoch; None means now.
 
         Returns:
@@ -163,6 +171,10 @@ class SqliteStore:
             spaces = _spaces(db)
         for name, given in vectors.items():
             check_vectors(_named(spaces, name)[1], given, len(records))
+        for name, parts in (regions or {}).items():
+            if name not in vectors or (len(parts) and not 0 <= parts.owners[0] <= parts.owners[-1] < len(records)):
+                raise BadInput(f"regions of {name!r} need the vectors of the whole images beside them.")
+            check_vectors(spaces[name][1], parts.vectors, len(parts))
         last = {new.id: position for position, new in enumerate(records)}
         columns = [values(records[position]) for position in last.values()]
         if not columns:
@@ -190,10 +202,15 @@ class SqliteStore:
                         for column, position in zip(columns, last.values(), strict=True)
                     ),
                 )
-            changed = [c["row"] for c in columns if c["id"] in before and before[c["id"]][1] != c["content_hash"]]
-            for name, (space_id, _) in spaces.items():
+            known = [c for c in columns if c["id"] in before]
+            changed = [c["row"] for c in known if before[c["id"]][1] != c["content_hash"]]
+            for name, (space_id, space) in spaces.items():
                 if name not in vectors:
                     _drop_vectors(db, space_id, changed, seq)
+                drop_regions(db, space_id, [c["row"] for c in known] if name in vectors else changed, seq)
+                if regions and name in regions:
+                    at = {position: c["row"] for c, position in zip(columns, last.values(), strict=True)}
+                    put_regions(db, space_id, space, seq, regions[name], at)
         rows = {column["id"]: column["row"] for column in columns}
         return np.fromiter((rows[new.id] for new in records), np.int64, len(records))
 
@@ -203,6 +220,7 @@ class SqliteStore:
         with self._changing() as (db, seq):
             for space_id, _ in _spaces(db).values():
                 _drop_vectors(db, space_id, wanted, seq)
+                drop_regions(db, space_id, wanted, seq)
             forget_words(db, wanted)
             return sum(
                 db.execute(f"DELETE FROM records WHERE row IN ({_marks(part)})", part).rowcount
@@ -391,6 +409,23 @@ class SqliteStore:
         are read into memory instead.
         """
         return derived.snapshot(self._path, self._connections, space, derived.far_behind)
+
+    def regions(self, space: str, rows: Sequence[int] | Rows) -> Regions:
+        """Return the parts of the images in ``rows``, ascending by row, each image's in the order they were put.
+
+        Raises:
+            UnknownName: no such space.
+        """
+        with self._connections.reading() as db:
+            space_id, meaning = _named(_spaces(db), space)
+            return read_regions(db, space_id, meaning, sorted({int(row) for row in rows}))
+
+    def region_snapshot(self, space: str) -> VectorSnapshot | None:
+        """Return the vectors of all parts of images, as ``snapshot`` does; None where the space has never had any.
+
+        Its ``rows`` are ``row * MOST_REGIONS + n``: the n-th part, from 0, of the image in ``row``.
+        """
+        return derived.region_snapshot(self._path, self._connections, space, derived.far_behind)
 
     def refresh_derived(self) -> None:
         """Write the mapped files of all spaces anew where they are behind; for the end of a long run of writing.

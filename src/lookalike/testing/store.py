@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import BadInput, LookalikeError, NoCollection, OtherEmbedder, UnknownName
 from ..protocols import Store
-from ..types import Stamp, Vectors, VectorSpace
+from ..types import MOST_REGIONS, Region, Regions, Stamp, Vectors, VectorSpace
 
 __all__ = ["StoredImage", "check_store", "unit_vectors"]
 
@@ -67,6 +67,7 @@ def check_store(make: Callable[[Path, bool], Store], folder: Path) -> None:
     _check_snapshot(store, space)
     _check_refusals(store, space)
     _check_bits(store)
+    _check_regions(store)
     _check_settings_and_backup(store, folder)
     store.close()
 
@@ -201,6 +202,54 @@ def _check_bits(store: Store) -> None:
     }
     for what, given in wrong.items():
         _refuses(partial(store.put, [_image("bits-5")], {space.name: cast(Vectors, given)}), BadInput, what)
+
+
+def _check_regions(store: Store) -> None:
+    space, plain = VectorSpace("contract-parts", 8, "e" * 8), VectorSpace("contract-plain", 8, "f" * 8)
+    store.add_space(space)
+    store.add_space(plain)
+    boxes = (Region(0, 0, 3, 4), Region(1, 2, 9, 8, 0.25, "\u2603"), Region(5, 5, 6, 6))
+    vectors, whole = unit_vectors(3, 8, 6), unit_vectors(3, 8, 7)
+    _expect(store.region_snapshot(space.name) is None, "a space has no regions before they are put")
+    images = [_image(f"parts-{i}") for i in range(3)]
+    given = Regions(np.array([0, 0, 2], np.int64), boxes, vectors)
+    rows = store.put(images, {space.name: whole, plain.name: whole}, regions={space.name: given})
+    found = store.regions(space.name, rows[::-1])
+    _expect(found.owners.tolist() == [rows[0], rows[0], rows[2]], "regions() tells whose they are, ascending by row")
+    _expect(found.boxes == boxes and np.array_equal(found.vectors, vectors), "and they come back as they were put")
+    _expect(not len(store.regions(space.name, [rows[1], 10**12])), "an image without regions, or no image, has none")
+    _expect(store.region_snapshot(plain.name) is None, "regions of one space are none of another's")
+    _expect(np.array_equal(store.snapshot(space.name).vectors, whole), "a snapshot shows whole images only")
+
+    def agrees(when: str) -> None:
+        shown, all_rows = store.region_snapshot(space.name), [record.row for record in store.records()]
+        there = store.regions(space.name, all_rows)
+        places = [place for row in all_rows for place in range(there.owners.tolist().count(row))]
+        keys = (there.owners * MOST_REGIONS + places).tolist()
+        _expect(shown is not None and shown.rows.tolist() == keys, f"region_snapshot() shows every region {when}")
+        _expect(shown is not None and np.array_equal(shown.vectors, there.vectors), f"and its vector {when}")
+
+    agrees("at first")
+    store.refresh_derived()
+    agrees("after refresh_derived()")
+    fewer = Regions(np.array([0], np.int64), boxes[:1], vectors[2:])
+    store.put([images[0]], {space.name: whole[1:2]}, regions={space.name: fewer})
+    _expect(store.regions(space.name, [rows[0]]).boxes == boxes[:1], "regions that are put take the place of others")
+    agrees("after some were replaced")
+    store.put([images[2]], {})
+    _expect(len(store.regions(space.name, [rows[2]])) == 1, "an image put again with the same bytes keeps its regions")
+    store.put([_image("parts-2", "changed")], {plain.name: whole[:1]})
+    _expect(not len(store.regions(space.name, [rows[2]])), "an image whose bytes have changed loses its regions")
+    store.remove([int(rows[0])])
+    _expect(not len(store.regions(space.name, rows)), "a removed image's regions go with it")
+    agrees("after all were removed")
+    for what, wrong, beside in (
+        ("regions without the vectors of the whole images", given, {plain.name: whole}),
+        ("regions of images that are not put", Regions(np.array([3], np.int64), boxes[:1], vectors[:1]), None),
+        ("a region's vector of another norm", Regions(np.array([0], np.int64), boxes[:1], vectors[:1] * 2), None),
+    ):
+        put = partial(store.put, images, beside or {space.name: whole}, regions={space.name: wrong})
+        _refuses(put, BadInput, what)
 
 
 def _check_refusals(store: Store, space: VectorSpace) -> None:
