@@ -52,6 +52,7 @@ AFTER = {  # what a scheme is followed by; a path where nothing is said
     "torchvision:": "NAME",
     "ensemble:": "A+B:2",
     "reduce:": "64:A",
+    "regions:": "DETECTOR:A",
     "subject:": "DETECTOR:A",
     "tta:": "mirror:A",
 }
@@ -209,7 +210,9 @@ def combined_section() -> list[str]:
         "| `reduce:64:A` | Principal components learned from the images of the collection when they are first indexed, "
         "each divided by its variance to the power of a quarter; unit rows of 64 numbers. `reduce:FILE.npz:A` takes axes "
         "that were learned elsewhere (arrays `mean` and `projection`), such as `recipes/universal64` makes |\n"
-        "| `subject:DETECTOR:A` | The vector of what stands out: of the crop that a detector finds |",
+        "| `subject:DETECTOR:A` | The vector of what stands out: of the crop that a detector finds |\n"
+        "| `regions:DETECTOR:A` | The vector of the whole, and beside it those of the parts that a detector finds; "
+        "outermost only: inside another it gives the whole alone. See [regions.md](regions.md) |",
         "A specification inside another stands in parentheses where it has a `+` of its own or ends like a weight: "
         "`ensemble:(subject:saliency+whole:builtin)+dhash:0.5`, `reduce:64:(ensemble:builtin+dinov2-small)`. What learns "
         "from the collection (`reduce:`, `eigenfaces`) cannot stand inside another.",

@@ -74,6 +74,8 @@ def test_a_specification_that_is_kept_means_the_same_in_any_folder() -> None:
     assert made.space.name == "builtin-1/grid-2x2+saliency"
     again = create(str(made.spec))  # type: ignore[attr-defined]
     assert again.space == made.space
+    together = create("regions:grid:2x1:(ensemble:builtin+dhash:0.5)")
+    assert create(str(together.spec)).space == together.space  # type: ignore[attr-defined]
     others = ["regions:grid:2x3:builtin", "regions:saliency:builtin", "builtin"]
     assert len({made.fingerprint, *(create(other).fingerprint for other in others)}) == 4
 

@@ -16,8 +16,9 @@ from ..detect.cutting import cuts
 from ..detect.grid import Grid
 from ..detect.names import absolute, read_detectors
 from ..errors import BadInput
-from ..protocols import Detector, Embedder, Learns, Prepares, TextEmbedder
+from ..protocols import Detector, Embedder, Prepares, TextEmbedder
 from ..types import MOST_REGIONS, Image, Region, Vectors, VectorSpace
+from .specs import complete, without_parentheses
 
 __all__ = ["WithRegions", "WithRegionsAndText", "open_regions", "regions_spec"]
 
@@ -150,12 +151,8 @@ def open_regions(rest: str, *, device: str = "auto") -> WithRegions:
         )
     if name.startswith(("subject:", "regions:")):
         raise BadInput("regions of what is cut already make no sense.", hint="Name detectors and one embedder.")
+    name = without_parentheses(name)
     detectors = [create_detector(each) for each in names]
-    embedder = create(name, device=device)
-    if isinstance(embedder, Learns):
-        raise BadInput(
-            f"{name!r} learns from a collection first, which is not possible with regions.",
-            hint="Use an embedder that is complete, such as builtin.",
-        )
+    embedder = complete(create(name, device=device), name, "with regions")
     kind = WithRegionsAndText if isinstance(embedder, TextEmbedder) else WithRegions
     return kind(embedder, detectors)

@@ -17,8 +17,9 @@ from ..detect.box import crop
 from ..detect.cutting import cuts
 from ..detect.names import absolute, read_detectors
 from ..errors import BadInput
-from ..protocols import Detector, Embedder, Learns, Prepares, TextEmbedder
+from ..protocols import Detector, Embedder, Prepares, TextEmbedder
 from ..types import Image, Region, Vectors, VectorSpace
+from .specs import complete, without_parentheses
 
 __all__ = ["Subject", "SubjectAndText", "open_subject", "split_spec", "subject_spec"]
 
@@ -155,11 +156,7 @@ def open_subject(rest: str, *, device: str = "auto") -> Subject:
     if name.startswith("subject:"):
         raise BadInput("a subject of a subject makes no sense.", hint="Name one detector and one embedder.")
     found = create_detector(detector)
-    embedder = create(name, device=device)
-    if isinstance(embedder, Learns):
-        raise BadInput(
-            f"{name!r} learns from a collection first, which is not possible behind a detector.",
-            hint="Use an embedder that is complete, such as builtin.",
-        )
+    name = without_parentheses(name)
+    embedder = complete(create(name, device=device), name, "behind a detector")
     kind = SubjectAndText if isinstance(embedder, TextEmbedder) else Subject
     return kind(embedder, found, whole=whole)

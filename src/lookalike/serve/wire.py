@@ -35,6 +35,7 @@ __all__ = [
     "QueryBody",
     "QueryItem",
     "Record",
+    "RegionInfo",
     "SavedRecord",
     "SavedRecords",
     "SearchAnswer",
