@@ -469,8 +469,41 @@ def _result(name: str) -> Json | None:
 
 
 PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "embedders.md": embedders_page, "errors.md": errors_page}
+
+
+def regions_block() -> str:
+    """Return what regions are worth: an object finds its photograph, and others of its class."""
+    measured = json.loads((RESULTS / "regions.json").read_text(encoding="utf-8"))
+    figures = measured["figures"]
+    count = figures["builtin"]["whole"]["objects"]
+    lines = []
+    for model, ways in figures.items():
+        for way, line in ways.items():
+            gain = "" if way == "whole" else _ends(line["own gain"]["all"], sign=True)
+            lines.append(
+                f"| {'MobileNet-v1' if model == 'mobilenet' else model} | {'none' if way == 'whole' else way} | "
+                f"{line['vectors an image']:g} | "
+                f"{_ends(line['own']['all'])} | {gain} | {_ends(line['own']['small'])} | {_ends(line['others']['all'])} |"
+            )
+    head = (
+        "| embedder | regions | vectors an image | own photograph first | gain | own photograph first, small objects | mAP of others "
+        "of the class |\n|---|---|---|---|---|---|---|"
+    )
+    return (
+        f"{head}\n"
+        + "\n".join(lines)
+        + f"\n\n{count['all']} objects, {count['small']} of them small; measured on {measured['date']}."
+    )
+
+
+def _ends(values: list[float], *, sign: bool = False) -> str:
+    value, low, high = (f"{each:+.3f}" if sign else f"{each:.3f}" for each in values)
+    return f"{value} [{low}, {high}]"
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "quality-table": quality_table,
+    "regions-table": regions_block,
     "serve-routes": serve_routes,
     "serve-settings": serve_settings,
     "speed-table": speed_table,
