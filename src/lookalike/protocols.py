@@ -9,7 +9,20 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from .types import Candidates, Image, Metadata, Record, Region, Regions, Rows, Segment, Stamp, Vectors, VectorSpace
+from .types import (
+    Candidates,
+    Image,
+    Match,
+    Metadata,
+    Record,
+    Region,
+    Regions,
+    Rows,
+    Segment,
+    Stamp,
+    Vectors,
+    VectorSpace,
+)
 
 __all__ = [
     "Cuts",
@@ -18,6 +31,7 @@ __all__ = [
     "Fittable",
     "Index",
     "Learns",
+    "Matcher",
     "NewRecord",
     "Pooling",
     "Prepares",
@@ -140,6 +154,26 @@ class Learns(Fittable, Protocol):
 
     def from_state(self, state: bytes) -> Embedder:
         """Return the embedder that ``state`` was taken of."""
+        ...
+
+
+class Matcher(Protocol):
+    """Looks for one picture in another, by their pixels; ``local`` has the table. Thread-safe.
+
+    It checks pairs that a search by vectors has found: slow, and sure where vectors only guess.
+    """
+
+    @property
+    def detail(self) -> int:
+        """Return the pixels of a picture's longer side that are looked at, so that it may be decoded reduced."""
+        ...
+
+    def match(self, query: Image, candidate: Image, *, original: tuple[int, int] | None = None) -> Match | None:
+        """Return the best place of ``query`` in ``candidate``, None where there can be none.
+
+        ``original`` is the (width, height) of the picture that ``candidate`` is a reduced copy of, which the box then
+        refers to; None: the candidate itself.
+        """
         ...
 
 

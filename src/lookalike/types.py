@@ -22,6 +22,7 @@ __all__ = [
     "Group",
     "Hit",
     "Image",
+    "Match",
     "Metadata",
     "Query",
     "QueryItem",
@@ -113,6 +114,23 @@ class Region:
     def __post_init__(self) -> None:
         if not (0 <= self.x0 < self.x1 and 0 <= self.y0 < self.y1):
             raise BadShape(f"a region needs 0 <= x0 < x1 and 0 <= y0 < y1, got {self.x0, self.y0, self.x1, self.y1}")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where one picture was found in another, and how well.
+
+    Attributes:
+        region: the box in pixels of the picture looked through; its score is ``score``, 0 where that is negative.
+        score: the matcher's own, higher is more alike; of template matching [-1, 1] for ``ccoeff``, else [0, 1].
+        scale: how large the picture looked for appears, 1 being its own size in pixels.
+        rotation: degrees, counter-clockwise.
+    """
+
+    region: Region
+    score: float
+    scale: float = 1.0
+    rotation: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -262,6 +280,7 @@ class Hit:
     height: int = 0
     content_hash: str = ""  # sha256 of its bytes, in hex; empty when unknown
     region: Region | None = None  # pixels of the upright original
+    verified: float | None = None  # how well the query's picture was found inside, where that was asked for
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -38,3 +38,25 @@ def test_a_thing_finds_the_picture_that_it_is_in(run: Run, tmp_path: Path) -> No
     assert (both.code, "give one" in both.err) == (2, True)
     guess = run("index", folder, "--collection", tmp_path / "d", "--regions", "grid:2x2", "--estimate")
     assert (guess.code, "3 images" in guess.out) == (0, True)
+
+
+def test_verified_results(run: Run, tmp_path: Path) -> None:
+    folder, thing = tmp_path / "pictures", picture(5, side=64)
+    folder.mkdir()
+    for seed in range(4):
+        Pillow.fromarray(picture(seed + 20, side=120)).save(folder / f"{seed}.png")
+    ground = np.kron(picture(61, side=24), np.ones((10, 10, 1), np.uint8))
+    ground[90:154, 30:94] = thing
+    Pillow.fromarray(ground).save(folder / "holds.png")
+    Pillow.fromarray(thing).save(tmp_path / "thing.png")
+    at = ("--collection", tmp_path / "c")
+    run("index", folder, *at, "--quiet")
+    (hit,) = run("search", tmp_path / "thing.png", *at, "--verify", "template", "-k", "1", "--json").json["hits"]
+    assert (hit["id"], hit["verified"]) == ("holds.png", 1.0)
+    assert (hit["region"]["x0"], hit["region"]["y0"], hit["region"]["x1"], hit["region"]["y1"]) == (30, 90, 94, 154)
+    plain = run("search", tmp_path / "thing.png", *at, "--verify", "template", "-k", "1").out.split("\t")
+    assert plain[1:] == ["1.0000", str(folder / "holds.png"), "30,90,94,154\n"]
+    wrong = run("search", tmp_path / "thing.png", *at, "--verify", "templat")
+    assert (wrong.code, "Did you mean 'template'" in wrong.err) == (2, True)
+    words = run("search", "text:holds", *at, "--verify", "template")
+    assert (words.code, "only a query of one picture" in words.err) == (2, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,15 @@ def test_boxes_are_in_pixels_of_the_original() -> None:
     reduced = np.asarray(Pillow.fromarray(image).resize((800, 600), Pillow.Resampling.BOX))
     (match,) = Template(patch, scales=(1, 1)).find(reduced, original=(1600, 1200))
     assert overlap(match.region, Region(600, 400, 700, 500)) > 0.85
+
+
+def test_its_own_size_is_among_the_sizes() -> None:
+    for low, high in ((0.8, 1.25), (0.5, 2), (0.9, 1.05), (0.3, 0.8), (1, 1), (1, 3), (0.97, 1.4)):
+        sizes = Template(picture(3), scales=(low, high)).scales
+        assert (sizes[0], sizes[-1]) == (low, high)
+        assert (1 in sizes) == (low <= 1 <= high)
+        assert list(sizes) == sorted(set(sizes))
+        assert all(after / before <= 2**0.38 for before, after in pairwise(sizes))
 
 
 def test_a_template_larger_than_the_image_finds_nothing() -> None:

@@ -106,6 +106,14 @@ class _Search(click.Command):
     default="",
     help="Average the query over views of its picture: mirror, crops, zooms, joined by commas.",
 )
+@click.option(
+    "--verify",
+    metavar="NAME",
+    help="Look for the query's picture inside the first results, and put those first that hold it: template.",
+)
+@click.option(
+    "--verify-depth", type=click.IntRange(1), default=100, show_default=True, help="With --verify: how many results."
+)
 @click.option("--paths", is_flag=True, help="Print only the results' paths, one a line, for pipes.")
 @click.option("--null", is_flag=True, help="With --paths: end each with NUL instead of a newline.")
 @click.option(
@@ -131,6 +139,8 @@ def command(
     augment: str,
     box: str | None,
     subject: str | None,
+    verify: str | None,
+    verify_depth: int,
     paths: bool,
     null: bool,
     picture: str | None,
@@ -158,12 +168,17 @@ def command(
         raise click.UsageError("--null goes with --paths.")
     if fusion and not spaces:
         raise click.UsageError("--fusion goes with --spaces.")
+    matcher = None
+    if verify:
+        from ..local import create_matcher
+
+        matcher = create_matcher(verify)
     with open_collection(collection, device=device) as photos:
         if box or subject:
             understood = _cut(photos, understood, box, subject)
         results = photos.search(
             understood,
-            k,
+            max(k, verify_depth) if verify else k,
             min_relevance=min_relevance,
             not_same=not_same,
             group_by=group_by,
@@ -175,6 +190,10 @@ def command(
             like=parse_like(like),
             augment=augment,
         )
+        if matcher is not None:
+            from ..collection.verify import query_picture, verified
+
+            results = verified(results, query_picture(understood, photos.store), matcher, k=k)
         if picture:
             from .picture import draw_search
 
@@ -233,6 +252,7 @@ def _table(results: Any, thumbnails: bool | None) -> None:
         for hit in results:
             # One record a line whatever the name: a newline in it is shown as \n.
             relevance = "" if hit.relevance is None else f"{hit.relevance:.3f}\t"
+            relevance += "" if hit.verified is None else f"{hit.verified:.4f}\t"
             found_by = f"{hit.found_by}\t" if by_words else ""
             box = hit.region
             place = "" if box is None else f"\t{box.x0},{box.y0},{box.x1},{box.y1}"
@@ -250,6 +270,9 @@ def _table(results: Any, thumbnails: bool | None) -> None:
     calibrated = any(hit.relevance is not None for hit in results)
     if calibrated:
         table.add_column("relevance", justify="right")
+    checked = any(hit.verified is not None for hit in results)
+    if checked:
+        table.add_column("verified", justify="right")
     if by_words:
         table.add_column("found by")
     if pictures:
@@ -261,6 +284,8 @@ def _table(results: Any, thumbnails: bool | None) -> None:
         cells: list[Any] = [str(hit.rank), f"{hit.score:.{digits}f}"]
         if calibrated:
             cells.append("" if hit.relevance is None else f"{hit.relevance:.0%}")
+        if checked:
+            cells.append("" if hit.verified is None else f"{hit.verified:.3f}")
         if by_words:
             cells.append(hit.found_by)
         if pictures:

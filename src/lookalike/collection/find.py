@@ -14,8 +14,8 @@ from ..errors import BadInput, LookalikeError
 from ..images import Skipped, read_source
 from ..images.decode import decode
 from ..images.printable import printable
-from ..local.template import Match, Template
-from ..types import Record
+from ..local.template import Template
+from ..types import Match, Record
 
 __all__ = ["FindReport", "Found", "find_template"]
 

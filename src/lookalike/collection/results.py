@@ -70,6 +70,8 @@ def hit_to_json(hit: Hit) -> dict[str, Any]:
     }
     if hit.relevance is not None:
         answer["relevance"] = round(hit.relevance, 6)
+    if hit.verified is not None:
+        answer["verified"] = round(hit.verified, 6)
     answer["found_by"] = hit.found_by
     if hit.group is not None:
         answer["group"] = {"by": hit.group.by, "value": hit.group.value, "size": hit.group.size}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -14,32 +13,15 @@ from PIL import Image as Pillow
 
 from ..detect.overlap import strongest
 from ..errors import BadInput, UnknownName
-from ..types import Image, Region
+from ..types import Image, Match, Region
 from .correlation import TEMPLATE_METHODS, Field, Gray
 
-__all__ = ["Match", "Template"]
+__all__ = ["Template", "is_flat"]
 
 LEAST = 8  # pixels a side: smaller templates match anything
 STEP = 2**0.25  # between sizes: at half a step off, a photograph's correlation is still near its peak
 DEGREES = 5.0  # between rotations, for the same reason
 OVERLAP = 0.3  # two matches that share more than this are one
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One place where the template was found.
-
-    Attributes:
-        region: the box in pixels of the image given; its score is ``score``, 0 where that is negative.
-        score: the method's, higher is more alike: [-1, 1] for ``ccoeff``, else [0, 1].
-        scale: how large the template appears, 1 being its own size in pixels.
-        rotation: degrees, counter-clockwise.
-    """
-
-    region: Region
-    score: float
-    scale: float
-    rotation: float
 
 
 class Template:
@@ -88,7 +70,7 @@ class Template:
         self.rotations = _either_way(rotations)
         self.detail = detail
         self._gray = gray(image)
-        if float(self._gray.std()) < 1 / 255:
+        if is_flat(image):
             raise BadInput(
                 "the template is of one brightness, so it would be found everywhere.",
                 hint="Cut out a piece with an edge or a pattern in it.",
@@ -149,6 +131,11 @@ class Template:
         return _rotated(template, rotation), (_rotated(np.ones_like(template), rotation) > 0.99).astype(np.float64)
 
 
+def is_flat(image: Image) -> bool:
+    """Say whether a picture is of one brightness: it would be found everywhere."""
+    return float(gray(image).std()) < 1 / 255
+
+
 def gray(image: Image) -> Gray:
     """Return (H, W) brightness in [0, 1] by the weights of ITU-R BT.601."""
     values: Gray = image @ np.array([0.299, 0.587, 0.114]) / 255
@@ -170,7 +157,12 @@ def _rotated(values: Gray, degrees: float) -> Gray:
 
 def _between(low: float, high: float) -> Sequence[float]:
     steps = math.ceil(math.log(high / low, STEP) - 1e-9)
-    return [low * (high / low) ** (step / steps) for step in range(steps + 1)] if steps else [low]
+    if not steps:
+        return [low]
+    sizes = [low * (high / low) ** (step / steps) for step in range(steps + 1)]
+    if low < 1 < high:  # a copy at its own size is what is looked for most often: no step may miss it by a little
+        sizes[min(range(1, steps), key=lambda step: abs(math.log(sizes[step])), default=0)] = 1.0
+    return sorted({low, high, *sizes})
 
 
 def _either_way(degrees: float) -> Sequence[float]:
