@@ -12,7 +12,10 @@ import pytest
 
 from lookalike import errors
 from lookalike.cli.app import COMMANDS
+from lookalike.detect import DETECTORS
 from lookalike.embed import ALIASES, EMBEDDERS
+from lookalike.embed.pooling import POOLINGS
+from lookalike.local import MATCHERS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,6 +65,12 @@ def test_a_misspelt_marker_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [*EMBEDDERS.names(), *ALIASES])
 def test_every_embedder_is_in_the_documents(name: str) -> None:
     assert re.search(rf"`{re.escape(name)}{'[^`]*' if name.endswith(':') else ''}`", documents())
+
+
+@pytest.mark.parametrize("name", [*POOLINGS.names(), *DETECTORS.names(), *MATCHERS.names()])
+def test_every_pooling_detector_and_matcher_is_in_the_documents(name: str) -> None:
+    pages = "\n".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("pooling.md", "regions.md"))
+    assert re.search(rf"`{re.escape(name)}{'[^`]*' if name.endswith(':') else ''}`|--verify {name}\b", pages)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

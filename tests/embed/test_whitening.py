@@ -106,6 +106,9 @@ def test_pairs_give_the_generalised_eigenvectors() -> None:
     wanted = vectors.T[::-1]
     found = fit_pairs(ROWS, LEFT, RIGHT, dim=5)
     assert np.abs(found.projection) == pytest.approx(np.abs(wanted[:5]), rel=1e-3, abs=1e-5)
+    axes = wanted[:5] * np.sign((wanted[:5] * found.projection).sum(axis=1, keepdims=True))  # an axis has either sign
+    rows = moved @ axes.T
+    assert found.apply(ROWS) == pytest.approx(rows / np.linalg.norm(rows, axis=1, keepdims=True), abs=1e-5)
 
 
 def test_pairs_bring_what_matches_together() -> None:
@@ -212,6 +215,9 @@ def test_classes_as_another_library_has_them() -> None:
     best = (rows - means.mean(axis=0)) @ vectors[:, ::-1][:, :5] * values[::-1][:5] ** -0.25
     found = fit_classes(rows, classes, dim=5, shrinkage=0.3).project(rows)
     np.testing.assert_allclose(np.abs(found), np.abs(best), rtol=2e-3, atol=2e-3)
+    best *= np.sign((best * found).sum(axis=0))
+    units = best / np.linalg.norm(best, axis=1, keepdims=True)
+    np.testing.assert_allclose(fit_classes(rows, classes, dim=5, shrinkage=0.3).apply(rows), units, atol=1e-5)
 
 
 def test_classes_count_alike_however_large_and_groups_too() -> None:

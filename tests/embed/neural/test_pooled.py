@@ -11,13 +11,15 @@ import numpy.typing as npt
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image as Pillow
 
 from lookalike.embed import create
 from lookalike.embed.neural.onnx import OnnxEmbedder, open_onnx
 from lookalike.embed.neural.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from lookalike.embed.pooling.gem import GeM
+from lookalike.embed.pooling.netvlad import NetVLAD
 from lookalike.embed.pooling.tokens import PatchMean
-from lookalike.errors import BadInput, ModelError, UnknownName
+from lookalike.errors import BadInput, ModelError, NoSuchFile, UnknownName
 from lookalike.testing.embedder import check_embedder
 from lookalike.types import Image
 
@@ -159,6 +161,111 @@ def test_poolings_that_cannot_be_used(tmp_path: Path) -> None:
         open_onnx(f"{folder}?pooling=gem&p=three")
     with pytest.raises(BadInput, match="joins several rows"):
         open_onnx(f"{folder}?pooling=scales")
+    with pytest.raises(BadInput, match="joins several maps"):
+        open_onnx(f"{folder}?pooling=layers")
+    with pytest.raises(BadInput, match="pools one output, got out, w"):
+        open_onnx(f"{folder}?pooling=gem&outputs=out,w")
+    with pytest.raises(ModelError, match="has no output 'deep'"):
+        open_onnx(f"{folder}?pooling=gem&outputs=deep")
+    for scales in ("0,1", "big", "[]", "1,99"):
+        with pytest.raises(BadInput, match=r"scales should be sizes from 0\.1 to 4"):
+            open_onnx(f"{folder}?pooling=gem&scales={scales}")
+    with pytest.raises(BadInput, match="cannot look at several sizes"):
+        open_onnx(f"{folder}?pooling=gem&scales=1,2")
+    with pytest.raises(NoSuchFile, match=r"no such file of parameters: .*none\.npz"):
+        open_onnx(f"{folder}?pooling=netvlad&parameters=none.npz")
+    (folder / "bad.npz").write_bytes(b"nothing")
+    with pytest.raises(BadInput, match=r"bad\.npz is no \.npz file"):
+        open_onnx(f"{folder}?pooling=netvlad&parameters=bad.npz")
     for about in ({"pooling": 3}, {"pooling_options": {"p": 3}}, {"pooling": "gem", "pooling_options": [3]}):
         with pytest.raises(ModelError, match=r"lookalike\.json: pooling should be a name"):
             open_onnx(str(write(tmp_path, "map", about)))
+
+
+def deep(folder: Path) -> Path:
+    """Write a network of two maps: 5 channels at its size (any), and their 2 x 2 means times another matrix."""
+    second = np.random.default_rng(4).normal(size=(7, 5, 1, 1)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["image", "w"], ["shallow"]),
+            helper.make_node("AveragePool", ["shallow"], ["half"], kernel_shape=[2, 2], strides=[2, 2]),
+            helper.make_node("Conv", ["half", "v"], ["deep"]),
+        ],
+        "test",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["b", 3, "h", "w"])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("shallow", "deep")],
+        [numpy_helper.from_array(WEIGHTS, "w"), numpy_helper.from_array(second, "v")],
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(folder / "model.onnx"))
+    config = {"size": {"height": 12, "width": 12}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(config))
+    return folder
+
+
+LARGE: Image = np.random.default_rng(2).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+
+
+def maps_of(folder: Path, image: Image) -> dict[str, npt.NDArray[Any]]:
+    """The network's outputs of an image that is of its size already, by ONNX Runtime itself."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    colours = ((image.astype(np.float64) / 255 - IMAGENET_MEAN) / IMAGENET_STD).astype(np.float32)
+    return dict(zip(("shallow", "deep"), session.run(None, {"image": colours.transpose(2, 0, 1)[None]}), strict=True))
+
+
+def test_several_outputs_are_joined_by_layers(tmp_path: Path) -> None:
+    folder = deep(tmp_path)
+    embedder = create(f"onnx:{folder}?pooling=layers&of=max&outputs=shallow,deep&weights=[1,2]")
+    parts = [unit(maps_of(folder, LARGE)[name].max(axis=(2, 3))) for name in ("shallow", "deep")]
+    wanted = unit(np.concatenate([parts[0], 2 * parts[1]], axis=1))
+    assert embedder.embed([LARGE]) == pytest.approx(wanted, abs=1e-5)
+    one = create(f"onnx:{folder}?pooling=max&outputs=deep")
+    assert one.embed([LARGE]) == pytest.approx(parts[1], abs=1e-5)
+    assert len({embedder.fingerprint, one.fingerprint, create(f"onnx:{folder}?pooling=max").fingerprint}) == 3
+
+
+@pytest.mark.parametrize("over", ["max", "mean", "gem"])
+def test_several_sizes_of_the_picture(tmp_path: Path, over: str) -> None:
+    """As SuperGlobal: GeM of each size, unit rows, their maximum (or mean, or generalised mean)."""
+    folder = deep(tmp_path)
+    embedder = create(f"onnx:{folder}?pooling=gem&outputs=deep&scales=0.5,1,2&over={over}")
+    assert embedder.input_size == 24
+    rows = []
+    for side in (6, 12, 24):
+        picture = np.asarray(Pillow.fromarray(LARGE).resize((side, side), Pillow.Resampling.BILINEAR))
+        maps = maps_of(folder, picture)["deep"].astype(np.float64)
+        rows.append((np.maximum(maps, 1e-6) ** 3).mean(axis=(2, 3)) ** (1 / 3))
+    units = np.stack([unit(row) for row in rows])
+    if over == "gem":
+        stack = np.stack(rows)
+        least = stack.min()
+        wanted = ((stack - least) ** 10).mean(axis=0) ** (1 / 10) + least
+    else:
+        wanted = units.max(axis=0) if over == "max" else units.mean(axis=0)
+    assert embedder.embed([LARGE]) == pytest.approx(unit(wanted), abs=1e-5)
+    assert create(str(embedder.spec)).fingerprint == embedder.fingerprint  # type: ignore[attr-defined]
+
+
+def test_the_contract_holds_with_several_sizes(tmp_path: Path) -> None:
+    folder = deep(tmp_path)
+    check_embedder(lambda: open_onnx(f"{folder}?pooling=spoc&outputs=shallow&scales=0.7,1.4", threads=1))
+
+
+def test_learned_parameters_lie_beside_the_model(tmp_path: Path) -> None:
+    folder = write(tmp_path, "map")
+    rng = np.random.default_rng(7)
+    arrays = {"centres": rng.normal(size=(3, 5)), "weights": rng.normal(size=(3, 5)), "biases": rng.normal(size=3)}
+    np.savez(folder / "vlad.npz", **arrays, unit_input=np.array(False))  # type: ignore[arg-type]
+    embedder = create(f"onnx:{folder}?pooling=netvlad&parameters=vlad.npz")
+    wanted = NetVLAD(**arrays, unit_input=False)(feature_map())
+    assert embedder.embed([IMAGE]) == pytest.approx(wanted, abs=1e-5)
+    before = embedder.fingerprint
+    np.savez(folder / "vlad.npz", **{**arrays, "biases": arrays["biases"] + 1})  # type: ignore[arg-type]
+    assert create(f"onnx:{folder}?pooling=netvlad&parameters=vlad.npz").fingerprint != before
+    about = {"pooling": "gem", "pooling_options": {"parameters": "p.npz"}}
+    np.savez(folder / "p.npz", p=np.arange(1, 6))
+    found = open_onnx(str(write(tmp_path, "map", about)))
+    assert found.embed([IMAGE]) == pytest.approx(unit(GeM(p=np.arange(1, 6))(feature_map())), abs=1e-5)

@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadInput, ModelError
-from ...protocols import Pooling
 from ...types import Image, Vectors, VectorSpace
 from ..unit import unit
 from .model_file import ModelFile, digest, find_model, made_hash, read_json
 from .onnx_file import external_data
-from .pooled import Output, choose_pooling, split_pooling
+from .pooled import Output, Plan, choose_pooling, split_pooling
 from .preprocess import Preprocess, from_config, imagenet
 
 __all__ = [
@@ -80,22 +79,29 @@ class OnnxEmbedder:
         preprocess: Preprocess,
         *,
         output: str | None = None,
-        pooling: Pooling | None = None,
+        pooling: Plan | None = None,
     ) -> None:
         self.spec = spec
         self.preprocess = preprocess
         self._session = session
         self._input = read_input(session, self.spec)
-        self._output = output or _choose_output(session)
+        self._outputs = _known_outputs(session, pooling, spec) or [output or _choose_output(session)]
         self._pooled = Output(self._input.layout, pooling, self.spec)
-        self.fingerprint = f"onnx/{weights_hash}/{self._output}/{preprocess!r}{self._pooled.fingerprint}"
-        self.input_size = preprocess.side
+        named = "+".join(self._outputs)
+        self.fingerprint = f"onnx/{weights_hash}/{named}/{preprocess!r}{self._pooled.fingerprint}"
+        self._sizes = [preprocess.scaled(scale) if scale != 1 else preprocess for scale in _scales(pooling)]
+        if len({each.output for each in self._sizes} | {preprocess.output}) > 1 and None not in self._input.size:
+            raise BadInput(
+                f"{spec} takes pictures of {self._input.size} only, so it cannot look at several sizes.",
+                hint="Export it with a height and width that are open, or leave the scales out.",
+            )
+        self.input_size = max(each.side for each in self._sizes)
         self.providers: list[str] = list(session.get_providers())
         grey = np.full((1, 1, 3), 128, np.uint8)
         dim = self._forward([self.prepare(grey)]).shape[1]
         if dim < 2:
             raise ModelError(
-                f"{self.spec} gives one number an image, at its output {self._output!r}; that is no embedding.",
+                f"{self.spec} gives one number an image, at its output {named!r}; that is no embedding.",
                 hint="This may be a detector or a scorer.",
             )
         self.space = VectorSpace(f"{name}@{weights_hash[:8]}", dim, self.fingerprint)
@@ -103,9 +109,14 @@ class OnnxEmbedder:
     def __repr__(self) -> str:
         return f"OnnxEmbedder({self.spec!r}, dim={self.space.dim}, providers={self.providers})"
 
-    def prepare(self, image: Image) -> npt.NDArray[np.uint8]:
-        """Return the image resized and cropped, (height, width, 3) uint8."""
-        return self.preprocess.pixels(image)
+    def prepare(self, image: Image) -> npt.NDArray[Any]:
+        """Return the image resized and cropped, (height, width, 3) uint8; of several sizes, (S,) objects of these."""
+        if len(self._sizes) == 1:
+            return self._sizes[0].pixels(image)
+        sizes = np.empty(len(self._sizes), object)
+        for place, size in enumerate(self._sizes):
+            sizes[place] = size.pixels(image)
+        return sizes
 
     def embed_prepared(self, prepared: Sequence[npt.NDArray[Any]]) -> Vectors:
         """Return (B, D) unit rows of prepared images.
@@ -122,6 +133,12 @@ class OnnxEmbedder:
         return self.embed_prepared([self.prepare(image) for image in images])
 
     def _forward(self, prepared: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        plan = self._pooled.plan
+        if plan is None or len(self._sizes) == 1:
+            return self._rows(prepared)
+        return plan.over([self._rows([each[place] for each in prepared]) for place in range(len(self._sizes))])
+
+    def _rows(self, prepared: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         step = self._input.batch or len(prepared)
         rows = []
         for start in range(0, len(prepared), step):
@@ -139,13 +156,13 @@ class OnnxEmbedder:
         if self._input.layout == "nchw":
             feed = np.ascontiguousarray(feed.transpose(0, 3, 1, 2))
         try:
-            (output,) = self._session.run([self._output], {self._input.name: feed, **self._input.fillers})
+            outputs = self._session.run(self._outputs, {self._input.name: feed, **self._input.fillers})
         except Exception as failed:
             raise ModelError(
                 f"{self.spec} failed on an input of shape {feed.shape}: {first_line(failed)}",
                 hint="Its weights may be of the wrong shape, or damaged: export or download it again.",
             ) from failed
-        return self._pooled.rows(np.asarray(output), len(pixels))
+        return self._pooled.rows([np.asarray(output) for output in outputs], len(pixels))
 
 
 def open_onnx(path: str, *, device: str = "auto", threads: int | None = None) -> OnnxEmbedder:
@@ -163,6 +180,7 @@ def open_onnx(path: str, *, device: str = "auto", threads: int | None = None) ->
     or ``embedding``, else the first. (B, D) is taken as it is; of (B, tokens, D) the first token, the class token; of a
     feature map the mean over all positions, unless a pooling is named: ``PATH?pooling=gem&p=4``, or ``{"pooling":
     "gem", "pooling_options": {"p": 4}}`` in ``lookalike.json``; the former wins. Rows are then scaled to unit norm.
+    ``choose_pooling`` says what else goes there: several outputs, several sizes of the picture, learned parameters.
 
     Args:
         path: the file or folder, perhaps with a pooling.
@@ -183,7 +201,7 @@ def open_onnx(path: str, *, device: str = "auto", threads: int | None = None) ->
         f"onnx:{model.given}{query}",
         f"onnx:{about.get('name') or model.name}",
         about=about,
-        pooling=choose_pooling(query, about, source=str(model.weights.with_name("lookalike.json"))),
+        pooling=choose_pooling(query, about, source=model.weights.with_name("lookalike.json")),
         device=device,
         threads=threads,
     )
@@ -195,7 +213,7 @@ def open_folder(
     label: str,
     *,
     about: Mapping[str, Any],
-    pooling: Pooling | None = None,
+    pooling: Plan | None = None,
     device: str,
     threads: int | None,
 ) -> OnnxEmbedder:
@@ -363,6 +381,19 @@ def read_preprocess(config: Path, weights: Path, wanted: ImageInput) -> Preproce
         if fixed is not None and given != fixed:
             raise ModelError(f"{config} gives images of {found.output}, but {weights} takes {wanted.size}.")
     return found
+
+
+def _scales(pooling: Plan | None) -> tuple[float, ...]:
+    return (1.0,) if pooling is None else pooling.scales
+
+
+def _known_outputs(session: Any, pooling: Plan | None, spec: str) -> list[str]:
+    wanted = [] if pooling is None else list(pooling.outputs)
+    known = [output.name for output in session.get_outputs()]
+    for name in wanted:
+        if name not in known:
+            raise ModelError(f"{spec} has no output {name!r}.", hint=f"Its outputs: {', '.join(known)}.")
+    return wanted
 
 
 def _choose_output(session: Any) -> str:

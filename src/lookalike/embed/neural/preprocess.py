@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -76,6 +76,19 @@ class Preprocess:
             picture = Pillow.fromarray(np.ascontiguousarray(image))
             image = np.asarray(picture.resize(target[::-1], Pillow.Resampling(self.resample)))
         return image if self.crop is None else _center_crop(image, self.crop, self.crop_rounding)
+
+    def scaled(self, factor: float) -> Preprocess:
+        """Return the same for a picture so many times as large, of at least one pixel."""
+
+        def times(side: int) -> int:
+            return max(1, round(side * factor))
+
+        return replace(
+            self,
+            resize=None if self.resize is None else (times(self.resize[0]), times(self.resize[1])),
+            shortest_edge=None if self.shortest_edge is None else times(self.shortest_edge),
+            crop=None if self.crop is None else (times(self.crop[0]), times(self.crop[1])),
+        )
 
     def normalise(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return (B, height, width, 3) float32 of (B, height, width, 3) uint8."""
