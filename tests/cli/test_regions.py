@@ -56,7 +56,7 @@ def test_verified_results(run: Run, tmp_path: Path) -> None:
     assert (hit["region"]["x0"], hit["region"]["y0"], hit["region"]["x1"], hit["region"]["y1"]) == (30, 90, 94, 154)
     plain = run("search", tmp_path / "thing.png", *at, "--verify", "template", "-k", "1").out.split("\t")
     assert plain[1:] == ["1.0000", str(folder / "holds.png"), "30,90,94,154\n"]
-    wrong = run("search", tmp_path / "thing.png", *at, "--verify", "templat")
+    wrong = run("search", tmp_path / "thing.png", *at, "--verify", "tenplate")
     assert (wrong.code, "Did you mean 'template'" in wrong.err) == (2, True)
     words = run("search", "text:holds", *at, "--verify", "template")
     assert (words.code, "only a query of one picture" in words.err) == (2, True)

@@ -260,7 +260,7 @@ def test_learned_parameters_lie_beside_the_model(tmp_path: Path) -> None:
     arrays = {"centres": rng.normal(size=(3, 5)), "weights": rng.normal(size=(3, 5)), "biases": rng.normal(size=3)}
     np.savez(folder / "vlad.npz", **arrays, unit_input=np.array(False))  # type: ignore[arg-type]
     embedder = create(f"onnx:{folder}?pooling=netvlad&parameters=vlad.npz")
-    wanted = NetVLAD(**arrays, unit_input=False)(feature_map())
+    wanted = NetVLAD(unit_input=False, **arrays)(feature_map())  # type: ignore[arg-type]
     assert embedder.embed([IMAGE]) == pytest.approx(wanted, abs=1e-5)
     before = embedder.fingerprint
     np.savez(folder / "vlad.npz", **{**arrays, "biases": arrays["biases"] + 1})  # type: ignore[arg-type]
