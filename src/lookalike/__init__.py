@@ -14,17 +14,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .collection import Collection, open
+    from .collection import Collection, open, restore
     from .errors import LookalikeError
     from .types import Hit, Query, Record, VectorSpace
 
 __version__ = "0.1.0"
 
-__all__ = ["Collection", "Hit", "LookalikeError", "Query", "Record", "VectorSpace", "__version__", "open"]
+__all__ = ["Collection", "Hit", "LookalikeError", "Query", "Record", "VectorSpace", "__version__", "open", "restore"]
 
 _HOMES = {
     "Collection": ".collection",
     "open": ".collection",
+    "restore": ".collection",
     "LookalikeError": ".errors",
     "Hit": ".types",
     "Query": ".types",

@@ -205,8 +205,12 @@ def test_info_remove_rebase_backup(run: Run, indexed: Path, tmp_path: Path) -> N
     assert run("remove", "picture-0001.png", "photos/picture-0002.png", "--json").json["removed"] == 2
     indexed.rename(tmp_path / "moved")
     assert run("rebase", "photos", "moved", "--json").json == {"moved": 6}
-    assert run("backup", "saved.db").code == 0
-    assert run("backup", "saved.db", "--restore", "--collection", "again").code == 0
+    saved = run("backup", "saved.db", "--json").json
+    assert saved == {"saved": 6, "file": "saved.db", "bytes": (tmp_path / "saved.db").stat().st_size}
+    assert "6 images saved" in run("backup", "saved.db").err
+    assert run("backup", "saved.db", "--restore", "--json").code == 2  # there is a collection here already
+    back = run("backup", "saved.db", "--restore", "--collection", "again", "--json").json
+    assert back == {"restored": 6, "collection": "again"}
     assert run("info", "--json", "--collection", "again").json["images"] == 6
 
 

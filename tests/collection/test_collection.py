@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 import lookalike
 from lookalike.collection import Collection, Options
 from lookalike.embed import create
-from lookalike.errors import BadInput, BadQuery, CollectionBusy, NoCollection, OtherEmbedder, UnknownName
+from lookalike.errors import BadInput, BadQuery, CollectionBusy, NoCollection, NoSuchFile, OtherEmbedder, UnknownName
 from lookalike.images.decode import decode
 from pictures import picture, write_pictures
 
@@ -331,14 +331,17 @@ def test_low_confidence_is_said_in_words(tmp_path: Path) -> None:
 
 
 def test_backup_and_restore(collection: Collection, tmp_path: Path) -> None:
-    from lookalike.store.sqlite import SqliteStore
-
     collection.backup(tmp_path / "saved.lookalike")
-    SqliteStore.restore(tmp_path / "saved.lookalike", tmp_path / "again.collection").close()
-    again = lookalike.open(tmp_path / "again.collection")
+    again = lookalike.restore(tmp_path / "saved.lookalike", tmp_path / "again.collection")
     assert [hit.id for hit in again.search("id:picture-0002.png")] == [
         hit.id for hit in collection.search("id:picture-0002.png")
     ]
+    assert list(again) == list(collection)
+    with pytest.raises(BadInput, match="is not overwritten"):
+        lookalike.restore(tmp_path / "saved.lookalike", tmp_path / "again.collection")
+    with pytest.raises(NoSuchFile, match="no backup at"):
+        lookalike.restore(tmp_path / "nothing", tmp_path / "third.collection")
+    assert not (tmp_path / "third.collection").exists()
 
 
 def test_a_run_that_changes_nothing_writes_nothing(tmp_path: Path) -> None:

@@ -4,9 +4,20 @@ from .facade import Collection
 from .ingest import Options
 from .learning import learn
 from .locate import default_path
-from .opening import open
+from .opening import open, restore
 from .queries import parse
 from .reports import AddReport, Estimate
 from .results import Results
 
-__all__ = ["AddReport", "Collection", "Estimate", "Options", "Results", "default_path", "learn", "open", "parse"]
+__all__ = [
+    "AddReport",
+    "Collection",
+    "Estimate",
+    "Options",
+    "Results",
+    "default_path",
+    "learn",
+    "open",
+    "parse",
+    "restore",
+]

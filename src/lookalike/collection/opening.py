@@ -1,4 +1,4 @@
-"""Opening a collection, or making one."""
+"""Opening a collection, making one, or making it again from a backup."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .facade import Collection
 from .learning import keep, recalled, taught
 from .locate import default_path
 
-__all__ = ["open"]
+__all__ = ["open", "restore"]
 
 
 def open(
@@ -62,6 +62,25 @@ def open(
         store.close()
         raise
     return Collection(store, space[0], embedder=space[1] or made, device=device)
+
+
+def restore(
+    backup: str | os.PathLike[str], path: str | os.PathLike[str] | None = None, *, device: str = "auto"
+) -> Collection:
+    """Make a collection again from a file that ``Collection.backup`` has written, and open it.
+
+    Args:
+        backup: the file; it stays as it is.
+        path: the folder to make; None: as in ``open``. It must not exist, or be empty.
+        device: where a model runs, as in ``open``.
+
+    Raises:
+        NoSuchFile, BadInput: there is no such file, it is no backup, or the folder is in use already.
+        NewerFormat: a newer version made the backup. StorageFailed: no room, or the backup is damaged.
+    """
+    folder = default_path() if path is None else Path(path).expanduser()
+    SqliteStore.restore(Path(backup).expanduser(), folder).close()
+    return open(folder, create_missing=False, device=device)
 
 
 def _embedder(embedder: str | Embedder | None, device: str) -> tuple[Embedder | None, str, str]:
