@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..index.by_image import ByImage
 from ..index.exact import Exact
+from ..index.scores import rough_scores
 from ..types import MOST_REGIONS, Regions, Rows, Vectors, VectorSpace
 from .near_pairs import NEAR
 
@@ -26,7 +27,7 @@ SAMPLE = 4096  # images; more would take memory and time that grow with the coll
 QUERIES = 256  # of them search the others: the 5th percentile of so many is known to about 1.4 percentage points
 FEWEST = 20  # below this every image is its own kind and nothing can be said
 IDENTICAL = 0.999  # the score of two copies of one image, decoded in different ways
-NEIGHBOURS = 20  # looked at to get past copies
+NEIGHBOURS = 20  # looked at to get past copies, where an image has parts
 SHARE = 5.0  # per cent of the collection's own images that find less
 COPIES = (NEAR, 0.95)  # the least score of near-copies lies between these
 
@@ -48,22 +49,29 @@ def nearest_scores(
     """
     if len(vectors) < FEWEST:
         return np.empty(0, np.float32)
-    places = np.arange(len(vectors), dtype=np.int64)
-    index = Exact(space)
-    index.add(places, vectors)
-    searched: Exact | ByImage = index
     if rows is not None and parts is not None and len(parts):
-        order = np.argsort(rows)
-        places_of = order[np.searchsorted(rows, parts.owners, sorter=order)]
-        keys = places_of * MOST_REGIONS + np.arange(len(parts)) - np.searchsorted(parts.owners, parts.owners)
-        inside = Exact(space)
-        inside.add(keys, parts.vectors)
-        searched = ByImage(index, inside, np.sort(keys))
-    found = searched.search(vectors[:QUERIES], NEIGHBOURS)
-    others = (found.rows != places[:QUERIES, None]) & (found.scores < IDENTICAL)
-    best: Scores = np.where(others, found.scores, -np.inf).max(axis=1)
+        places, scores = _by_best_part(space, vectors, rows, parts)
+    else:
+        scores, _ = rough_scores(vectors[:QUERIES], vectors, space.similarity, space.dim)  # (Q, B)
+        places = np.broadcast_to(np.arange(len(vectors)), scores.shape)
+    others = (places != np.arange(len(scores))[:, None]) & (scores < IDENTICAL)
+    best: Scores = np.where(others, scores, -np.inf).max(axis=1)
     best = best[np.isfinite(best)]
     return best if len(best) >= FEWEST else best[:0]
+
+
+def _by_best_part(
+    space: VectorSpace, vectors: Vectors, rows: Rows, parts: Regions
+) -> tuple[npt.NDArray[np.int64], Scores]:
+    """Return the places (Q, NEIGHBOURS) of the nearest images and their scores: there may be many parts an image."""
+    index, inside = Exact(space), Exact(space)
+    index.add(np.arange(len(vectors), dtype=np.int64), vectors)
+    order = np.argsort(rows)
+    places_of = order[np.searchsorted(rows, parts.owners, sorter=order)]
+    keys = places_of * MOST_REGIONS + np.arange(len(parts)) - np.searchsorted(parts.owners, parts.owners)
+    inside.add(keys, parts.vectors)
+    found = ByImage(index, inside, np.sort(keys)).search(vectors[:QUERIES], NEIGHBOURS)
+    return found.rows, found.scores
 
 
 def expected_best(nearest: Scores) -> float | None:

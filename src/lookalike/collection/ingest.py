@@ -51,7 +51,7 @@ class Options:
     workers: int | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Fresh:
     """One image that has been read and prepared, or whose vector is known from identical bytes."""
 
@@ -257,7 +257,9 @@ class Ingest:
             return
         batch, vectors = pending.running
         pending.vectors.extend(vectors.result())
-        pending.fresh.extend(replace(fresh, prepared=None) for fresh in batch)  # pixels do not wait for the commit
+        for fresh in batch:
+            fresh.prepared = None  # pixels do not wait for the commit
+        pending.fresh.extend(batch)
         pending.running = None
         report.embedded = len(pending.fresh)
         self._tell(report)
@@ -285,7 +287,10 @@ class Ingest:
             if isinstance(self._embedder, Regional):
                 vectors, regions = split(pending.vectors, [fresh.boxes for fresh in pending.fresh])
             rows = self._store.put(
-                [replace(fresh, id=id) for fresh, id in zip(pending.fresh, ids, strict=True)],
+                [
+                    fresh if fresh.id == id else replace(fresh, id=id)
+                    for fresh, id in zip(pending.fresh, ids, strict=True)
+                ],
                 {self._space: np.stack(vectors)},
                 regions=None if regions is None else {self._space: regions},
                 indexed_ns=min(fresh.read_ns for fresh in pending.fresh),

@@ -75,22 +75,21 @@ class VectorSnapshot:
 
     @property
     def rows(self) -> Rows:
-        """Return (N,) row ids, ascending."""
-        return self._merged()[0]
+        """Return (N,) row ids, ascending; the vectors are not looked at."""
+        if len(self.segments) == 1 and not len(self.segments[0].dead):
+            return self.segments[0].rows
+        parts = [np.delete(segment.rows, segment.dead) for segment in self.segments]
+        return np.sort(np.concatenate(parts or [np.empty(0, np.int64)]))
 
     @property
     def vectors(self) -> Vectors:
         """Return (N, D) in the order of ``rows``: without a copy only when there is one whole segment."""
-        return self._merged()[1]
-
-    def _merged(self) -> tuple[Rows, Vectors]:
         if len(self.segments) == 1 and not len(self.segments[0].dead):
-            return self.segments[0].rows, self.segments[0].vectors
+            return self.segments[0].vectors
         parts = [segment.alive() for segment in self.segments]
         rows = np.concatenate([part[0] for part in parts] or [np.empty(0, np.int64)])
         vectors = np.concatenate([part[1] for part in parts] or [np.empty((0, self.space.width), self.space.dtype)])
-        order = np.argsort(rows, kind="stable")
-        return rows[order], vectors[order]
+        return vectors[np.argsort(rows, kind="stable")]
 
 
 def _aligned(offset: int) -> int:
