@@ -7,14 +7,17 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image as Pillow
 
+import lookalike
 from lookalike.cli.app import COMMANDS
 from lookalike.errors import NoCollection
+from lookalike.testing.store import StoredImage
 from pictures import kind_and_view, picture, write_pictures
 from running import Run
 
@@ -253,8 +256,6 @@ def interrupted(command: Sequence[str], folder: Path) -> subprocess.CompletedPro
 
 
 def count(folder: Path) -> int:
-    import lookalike
-
     try:
         with lookalike.open(folder / "lookalike.collection", create_missing=False) as made:
             return len(made)
@@ -303,3 +304,80 @@ def test_what_a_c_library_prints_does_not_reach_the_person(tmp_path: Path) -> No
 def write_tiff(path: Path) -> Path:
     Pillow.fromarray(picture(1)).save(path, compression="tiff_lzw")
     return path
+
+
+def test_an_estimate_leaves_no_collection_behind(run: Run, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "photos", 3)
+    done = run("index", "photos", "--estimate", "--collection", "new")
+    assert (done.code, (tmp_path / "new").exists()) == (0, False)
+    assert done.out.startswith("3 images, 3 of them new")
+    assert done.out.rstrip().endswith("in new.")
+
+
+def test_a_source_without_images_is_said_in_words(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "No images were found there" in run("index", "empty").err
+    assert "No images were found there" in run("index", "empty", "--estimate").out
+
+
+def test_the_collection_may_be_named_before_the_command(run: Run, indexed: Path) -> None:
+    run("index", "photos/picture-0001.png", "--collection", "one")
+    assert run("--collection", "one", "info", "--json").json["images"] == 1
+    assert run("--collection", "one", "info", "--json", "--collection", "lookalike.collection").json["images"] == 8
+    assert run("--collection", "none", "search", "id:x").code == 2
+
+
+def test_a_member_of_an_archive_is_a_query_as_it_is_shown(run: Run, indexed: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "some.tar", "w") as tar:
+        tar.add(indexed / "picture-0005.png", "deep/5.png")
+    assert run("index", "some.tar", "--collection", "tar").code == 0
+    shown = run("search", "photos/picture-0005.png", "--collection", "tar", "--paths").out.rstrip("\n")
+    assert shown == f"{tmp_path / 'some.tar'}!/deep/5.png"
+    assert run("search", shown, "--json", "-k", "1").json["hits"][0]["id"] == "picture-0005.png"
+    gone = run("search", "some.tar!/deep/6.png")
+    assert (gone.code, "deep/6.png" in gone.err) == (2, True), gone.err
+    assert "no such file" in run("search", "other.tar!/deep/5.png").err
+
+
+def test_a_list_on_standard_input(indexed: Path, tmp_path: Path) -> None:
+    names = "".join(f"photos/picture-000{n}.png\n" for n in (1, 2))
+    for place, word in enumerate(("stdin:", "-")):
+        command = [sys.executable, "-m", "lookalike", "index", word, "--json", "--collection", f"listed{place}"]
+        done = subprocess.run(command, cwd=tmp_path, input=names, capture_output=True, text=True)
+        assert json.loads(done.stdout)["images"] == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a name that is not UTF-8")
+def test_the_next_command_can_be_typed_whatever_the_names(run: Run, tmp_path: Path) -> None:
+    (made,) = write_pictures(tmp_path / "photos", 1)
+    made.rename(Path(os.fsdecode(os.fsencode(made.parent) + b"/a\xff.png")))
+    assert run("index", "photos").err.splitlines()[-1] == "Next: lookalike search id:a%FF.png"
+    assert run("search", "id:a%FF.png").code == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are closed in another way there")
+def test_a_reader_that_leaves_early_is_no_error(run: Run, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "photos", 2)
+    run("index", "photos")
+    with lookalike.open(tmp_path / "lookalike.collection") as photos:  # more than a pipe holds
+        ids = [f"{'long' * 50}{n}" for n in range(500)]
+        photos.store.put([StoredImage(id, f"/r/{id}") for id in ids], {})
+    command = [sys.executable, "-m", "lookalike", "info", "--ids"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.wait(timeout=60) == 0
+        assert child.stderr is not None
+        assert child.stderr.read() == b""
+
+
+def test_the_truth_of_a_picture_may_name_its_column(run: Run, indexed: Path, tmp_path: Path) -> None:
+    rows = "".join(f"picture-000{n}.png,{'even' if n % 2 == 0 else 'odd'}\n" for n in range(8))
+    (tmp_path / "truth.csv").write_text(f"file,parity\n{rows}")
+    drawn = run("search", "photos/picture-0002.png", "--picture", "o.png", "--truth", "truth.csv", "--label", "parity")
+    assert drawn.code == 0, drawn.err
+    with Pillow.open(tmp_path / "o.png") as opened:
+        colours = {colour for _, colour in opened.convert("RGB").getcolors(1 << 24) or []}
+    assert {(24, 128, 56), (197, 57, 41)} <= colours  # green and red frames
+    assert run("search", "photos/picture-0002.png", "--label", "parity").code == 2

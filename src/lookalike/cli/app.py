@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -41,7 +41,17 @@ INTERRUPTED = 130
 OUR_FAULT = 3
 
 
+class _ReaderGone(Exception):
+    """Nobody reads what we print any more. click would make it exit code 1, which means something else here."""
+
+
 class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as gone:
+            raise _ReaderGone from gone
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -76,13 +86,19 @@ class _Commands(click.Group):
     epilog="A collection is a folder, by default ./lookalike.collection; see `lookalike COMMAND --help`.",
 )
 @click.version_option(__version__, prog_name="lookalike")
-def app() -> None:
+@click.option("--collection", metavar="PATH", help="As behind a command's name: which collection it is about.")
+@click.pass_context
+def app(context: click.Context, collection: str | None) -> None:
     """Find images that look alike.
 
     \b
     lookalike index ~/Pictures          make a collection of a folder
     lookalike search cat.jpg            find what looks like a picture
     """
+    if collection is not None:  # becomes the default of the command's own option, which may be given again
+        context.default_map = {
+            name: {"collections": [collection]} if name == "serve" else {"collection": collection} for name in COMMANDS
+        }
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -109,7 +125,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
         else:
             say.error(error)
         code = error.exit_code
-    except BrokenPipeError:
+    except (BrokenPipeError, _ReaderGone):
         # The reader (head, less) has gone: not an error, and Python must not complain while it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +76,7 @@ def command(
     SOURCE is a folder, a file, a glob, a tar or zip archive, a CSV or Parquet list, a URL, or stdin: for a list of
     paths. What is unchanged is skipped; what was stopped goes on.
     """
-    from ..collection import Options, learn, open
+    from ..collection import Options, default_path, learn, open
     from ..images import FetchLimits, scan
     from .progress import bar
 
@@ -101,9 +104,12 @@ def command(
         limits=limits,
         max_megapixels=max_megapixels,
     )
+    target = Path(collection).expanduser() if collection else default_path()
+    if estimate:
+        with _place(target) as folder, open(folder, embedder=taught, add_space=add_space, device=device) as photos:
+            estimated = photos.estimate(sources, exclude=exclude, include_hidden=hidden, options=options)
+        return _show_estimate(target, estimated, as_json)
     with open(collection, embedder=taught, add_space=add_space, device=device) as photos:
-        if estimate:
-            return _show_estimate(photos, photos.estimate(sources, exclude=exclude, include_hidden=hidden), as_json)
 
         def run() -> Any:
             with bar(lambda: _count(sources, exclude, hidden), quiet=quiet or as_json) as progress:
@@ -133,11 +139,21 @@ def command(
     return 1 if report.skipped_count else 0
 
 
+@contextlib.contextmanager
+def _place(target: Path) -> Iterator[Path]:
+    """Lend the collection's folder; where there is none, one for the moment: an estimate leaves nothing behind."""
+    if target.exists():
+        yield target
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / target.name
+
+
 def _count(sources: Sequence[str], exclude: Sequence[str], hidden: bool) -> int | None:
     from ..errors import LookalikeError
     from ..images import scan
 
-    if any(source == "stdin:" for source in sources):
+    if any(source in ("stdin:", "-") for source in sources):
         return None
     try:
         return sum(
@@ -169,6 +185,8 @@ def _show(report: Any, photos: Any, prune: bool) -> None:
     say.message(
         f"{head}: {', '.join(parts)} in {say.duration(report.seconds)}{speed}; {len(photos)} images in {photos.path}."
     )
+    if not (report.done or report.stopped):
+        say.message("No images were found there. lookalike knows images by the suffixes of their names.")
     if report.stopped:
         say.message("What was done is kept. To go on, type the same command again.")
     elif len(photos):
@@ -178,17 +196,23 @@ def _show(report: Any, photos: Any, prune: bool) -> None:
 def _next_command(photos: Any) -> str:
     from ..collection import default_path
 
-    record = next(iter(photos))
+    # One whose name can be typed as it is shown.
+    some = list(islice(iter(photos), 50))
+    record = next((each for each in some if printable(each.source) == each.source), some[0])
     named = (
         "" if default_path().absolute() == photos.path.absolute() else f" --collection {shlex.quote(str(photos.path))}"
     )
-    what = record.source if Path(record.source).exists() else f"id:{record.id}"
+    shown = printable(record.source) == record.source and Path(record.source).exists()
+    what = record.source if shown else f"id:{record.id}"
     return f"lookalike search{named} {shlex.quote(printable(what))}"
 
 
-def _show_estimate(photos: Any, estimate: Any, as_json: bool) -> int:
+def _show_estimate(target: Path, estimate: Any, as_json: bool) -> int:
     if as_json:
         say.result(estimate.to_json())
+        return 0
+    if not estimate.images:
+        click.echo("No images were found there.")
         return 0
     if estimate.images == estimate.unchanged:
         click.echo(f"{estimate.images} images, all of them indexed already: nothing to do.")
@@ -196,6 +220,6 @@ def _show_estimate(photos: Any, estimate: Any, as_json: bool) -> int:
     click.echo(
         f"{estimate.images} images, {estimate.images - estimate.unchanged} of them new: about "
         f"{say.duration(estimate.seconds)} at {estimate.images_per_second:.0f} images/s (measured on "
-        f"{estimate.sampled}), and {say.size(estimate.bytes)} in {photos.path}."
+        f"{estimate.sampled}), and {say.size(estimate.bytes)} in {target}."
     )
     return 0

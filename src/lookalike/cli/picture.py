@@ -25,10 +25,12 @@ COLUMNS = 5
 EXPECTED = 10  # relevant images that are shown in their own row
 
 
-def draw_search(photos: Collection, results: Results, target: str, truth_file: str | None) -> None:
+def draw_search(
+    photos: Collection, results: Results, target: str, truth_file: str | None, label: str | None = None
+) -> None:
     """Draw the results to ``target``; with a truth file, the relevant ones too, and frames that say right or wrong."""
     own = _own_id(photos, results)
-    known = _known(photos, results, truth_file, own) if truth_file else None
+    known = _known(photos, results, truth_file, label, own) if truth_file else None
     hits = [
         _tile(hit.source, hit.id, hit.score, known.holds(hit.row) if known else None, hit.region) for hit in results
     ]
@@ -64,9 +66,9 @@ class _Known:
         return others
 
 
-def _known(photos: Collection, results: Results, truth_file: str, own: str | None) -> _Known | None:
+def _known(photos: Collection, results: Results, truth_file: str, label: str | None, own: str | None) -> _Known | None:
     """Return what the truth knows of the query; None when it names it nowhere, or calls it a distractor."""
-    joined = join(read_truth(truth_file), photos)
+    joined = join(read_truth(truth_file, label=label), photos)
     item = results.query.items[0]
     position = None
     if own is not None:

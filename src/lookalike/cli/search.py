@@ -119,7 +119,10 @@ class _Search(click.Command):
 @click.option(
     "--picture", metavar="FILE", type=click.Path(), help="Draw the query and the results (.png, .jpg, .webp)."
 )
-@click.option("--truth", metavar="CSV", type=click.Path(), help="With --picture: file,label; marks what is right.")
+@click.option(
+    "--truth", metavar="PATH", type=click.Path(), help="With --picture: marks what is right, as `lookalike evaluate`."
+)
+@click.option("--label", metavar="COLUMN", help="With --truth: the column of the labels in a CSV, if not label.")
 @click.option("--thumbnails/--no-thumbnails", default=None, help="Show results in a terminal that can. Default: there.")
 @device_option
 @as_json
@@ -145,6 +148,7 @@ def command(
     null: bool,
     picture: str | None,
     truth: str | None,
+    label: str | None,
     thumbnails: bool | None,
     device: str,
     as_json: bool,
@@ -164,6 +168,8 @@ def command(
     understood = _with_stdin(parse(query))
     if truth and not picture:
         raise click.UsageError("--truth marks the pictures of --picture FILE; for figures use `lookalike evaluate`.")
+    if label and not truth:
+        raise click.UsageError("--label goes with --truth.")
     if null and not paths:
         raise click.UsageError("--null goes with --paths.")
     if fusion and not spaces:
@@ -197,7 +203,7 @@ def command(
         if picture:
             from .picture import draw_search
 
-            draw_search(photos, results, picture, truth)
+            draw_search(photos, results, picture, truth, label)
             say.message(f"Wrote {picture}.")
         if as_json:
             say.result(results.to_json())

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from .reports import AddReport, OnProgress
 
 __all__ = ["Ingest", "Options", "is_unchanged"]
 
+T = TypeVar("T")
+
+TOGETHER = 4  # images a thread reads before it hands them over: handing over wakes another thread
 LOOK_UP = 256  # entries whose records are looked up in one query
 RACY_NS = 2_000_000_000  # file systems keep times to within 2 s (FAT); a younger file may change without a trace
 
@@ -125,13 +128,13 @@ class Ingest:
         batch: list[_Fresh] = []
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="lookalike-decode")
         model = ThreadPoolExecutor(1, thread_name_prefix="lookalike-model")
-        ahead: deque[Future[_Fresh | _Same | Skipped]] = deque()
+        ahead: deque[Future[list[_Fresh | _Same | Skipped]]] = deque()
         # While the model has one batch and the next is full, enough for the one after it, and no more.
-        limit = self._options.batch_size + self._workers
+        limit = self._options.batch_size // TOGETHER + self._workers
         last = time.monotonic()
         try:
-            for task in self._tasks(entries, report, seen):
-                ahead.append(pool.submit(task))
+            for tasks in _chunks(self._tasks(entries, report, seen), TOGETHER):
+                ahead.append(pool.submit(_read, tasks))
                 if len(ahead) >= limit:
                     self._take(ahead.popleft().result(), batch, pending, report, model)
                 if time.monotonic() - last >= self._options.commit_every_s:
@@ -221,6 +224,17 @@ class Ingest:
         return decoded.pixels, ()
 
     def _take(
+        self,
+        several: Sequence[_Fresh | _Same | Skipped],
+        batch: list[_Fresh],
+        pending: _Pending,
+        report: AddReport,
+        model: ThreadPoolExecutor,
+    ) -> None:
+        for done in several:
+            self._take_one(done, batch, pending, report, model)
+
+    def _take_one(
         self,
         done: _Fresh | _Same | Skipped,
         batch: list[_Fresh],
@@ -316,6 +330,10 @@ class _Task:
         return self.ingest.read(self.item, self.record, self.has_vector)
 
 
+def _read(tasks: Sequence[Callable[[], _Fresh | _Same | Skipped]]) -> list[_Fresh | _Same | Skipped]:
+    return [task() for task in tasks]
+
+
 def is_unchanged(item: Item, record: Record) -> bool:
     """Whether size and time say that the file is the one that was read."""
     if not _same_metadata(item, record):
@@ -334,7 +352,7 @@ def _same_metadata(item: Item, record: Record) -> bool:
     return not item.metadata or dict(item.metadata) == dict(record.metadata)
 
 
-def _chunks(entries: Iterable[Item | Skipped], size: int) -> Iterator[list[Item | Skipped]]:
+def _chunks(entries: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(entries)
     while some := list(islice(iterator, size)):
         yield some

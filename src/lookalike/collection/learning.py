@@ -56,7 +56,7 @@ def learn(
     if pupil is None:
         return embedder
     sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-    if "stdin:" in sources:
+    if "stdin:" in sources or "-" in sources:
         raise BadInput(
             f"{embedder!r} learns from the images before it embeds them, and a list on standard input is read once.",
             hint="Write the list to a file and name it.",

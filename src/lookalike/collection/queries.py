@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..errors import BadQuery, BadShape, LookalikeError, NoSuchFile
 from ..images import looks_like_image
+from ..images.names import split_archive
 from ..types import Bits, Query, QueryItem, QueryKind, Vectors
 from .in_memory import AnyImage, pixels_of
 from .multiview import Merge, merge_rows
@@ -87,7 +88,9 @@ def _kind(word: str) -> tuple[QueryKind, str]:
     path = Path(word).expanduser()
     if path.is_dir():
         raise BadQuery(f"{word!r} is a folder; a query is one image.", hint="Name a file in it, or several files.")
-    if os.path.lexists(path):
+    # A result's source may be a member of an archive, and what is shown can be searched for.
+    archive, _ = split_archive(str(path))
+    if os.path.lexists(path) or (archive and os.path.lexists(archive)):
         return "path", str(path)
     if "/" in word or os.sep in word or looks_like_image(word):
         raise NoSuchFile(f"no such file: {word!r}.", hint="Check the path; for words to search for, write text:...")

@@ -40,8 +40,8 @@ def scan(
 
     Args:
         source: a folder (with all below it); a picture; a pattern such as ``photos/**/*.jpg``; a tar, tar.gz, tar.bz2,
-            tar.xz or zip, WebDataset shards among them; a CSV, TSV or Parquet table; ``stdin:`` for a list of paths
-            or URLs on standard input; an http(s) URL.
+            tar.xz or zip, WebDataset shards among them; a CSV, TSV or Parquet table; ``stdin:`` or ``-`` for a list of
+            paths or URLs on standard input; an http(s) URL.
         exclude: shell patterns against names and relative POSIX paths within folders and archives.
         include_hidden: look at names that begin with a dot as well.
         limits: of reading; the default ones when None.
@@ -56,7 +56,7 @@ def scan(
     selection = Selection.of(exclude, include_hidden=include_hidden)
     if not text:
         raise BadInput("an empty name is no source of images.", hint="Name a folder, a file, a list or a URL.")
-    if text == "stdin:":
+    if text == "stdin:" or (text == "-" and not os.path.lexists(text)):
         return scan_names(None, limits=limits)
     if is_url(text):
         return iter([named_item(text, "", limits)])
