@@ -443,7 +443,8 @@ def speed_table() -> str:
 
 def _speed_row(row: Json) -> str:
     unit = {"x": "×", "%": "%"}.get(row["unit"], f" {row['unit']}".rstrip())
-    measured = f"{row['median']:.3g}{unit} ({row['low']:.3g} to {row['high']:.3g})"
+    digits = 3 if unit else 4  # a cosine of 0.9999 is not 1
+    measured = f"{row['median']:.{digits}g}{unit} ({row['low']:.{digits}g} to {row['high']:.{digits}g})"
     aim = ""
     if row["at_least"] is not None or row["at_most"] is not None:
         aim = f"≥ {row['at_least']:g}{unit}" if row["at_least"] is not None else f"≤ {row['at_most']:g}{unit}"
