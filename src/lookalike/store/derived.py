@@ -21,7 +21,7 @@ from .snapshot import Identity, MappedVectors, VectorSnapshot, map_vectors, writ
 
 __all__ = ["far_behind", "refresh", "region_snapshot", "snapshot", "sweep"]
 
-_BATCH_BYTES = 8 << 20  # vectors held at a time while a file is written
+_BATCH_BYTES = 1 << 20  # vectors held at a time while a file is written, and a few times as much around it
 
 # (vectors in the file, changes since) -> whether to write it anew. A reader bears more changes in memory than the end
 # of an indexing run leaves behind, so that readers beside a writer rarely write.
