@@ -13,7 +13,7 @@ TORCH_VENV ?= .venv-torch
 TORCH_BIN := $(TORCH_VENV)/$(notdir $(BIN))
 READY_TORCH := $(TORCH_VENV)/.ready
 
-.PHONY: help demo test test-slow test-torch check format docs bench clean
+.PHONY: help demo test test-slow test-torch test-browser check format docs bench clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,10 +38,10 @@ test: $(READY) ## Lint, types and the everyday tests (under 10 minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell src tests benchmarks demo docs *.md
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n auto -m "not slow and not torch"
+	$(BIN)/python -m pytest -q -n auto -m "not slow and not torch and not browser"
 
 test-slow: $(READY) ## The long suites: the kill test, long fuzzing
-	$(BIN)/python -m pytest -q -m "slow and not torch"
+	$(BIN)/python -m pytest -q -m "slow and not torch and not browser"
 
 # torchvision, timm and open_clip are taken without their requirements, which may ask for another build of torch.
 $(READY_TORCH): pyproject.toml constraints.txt
@@ -54,7 +54,10 @@ $(READY_TORCH): pyproject.toml constraints.txt
 test-torch: $(READY_TORCH) ## Tests beside torch, transformers, timm, open_clip, PML and OML
 	$(TORCH_BIN)/python -m pytest -q -m torch
 
-check: test test-slow test-torch ## Everything that CI runs
+test-browser: $(READY) ## The web page in real Chromium, which must be installed (Debian: apt-get install chromium)
+	$(BIN)/python -m pytest -q -n auto -m browser
+
+check: test test-slow test-torch test-browser ## Everything that CI runs
 
 format: $(READY) ## Put the code into shape
 	$(BIN)/ruff check --fix .

@@ -6,8 +6,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from torch_libraries import declare_operators
+
+settings.register_profile("untimed", deadline=None)  # speed is measured in benchmarks, never in tests
+settings.load_profile("untimed")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

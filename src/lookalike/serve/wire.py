@@ -21,6 +21,7 @@ __all__ = [
     "ErrorDetail",
     "ExplainRequest",
     "Explanation",
+    "Facet",
     "Feedback",
     "FeedbackSaved",
     "GroupInfo",
@@ -36,6 +37,7 @@ __all__ = [
     "QueryItem",
     "Record",
     "RegionInfo",
+    "Samples",
     "SavedRecord",
     "SavedRecords",
     "SearchAnswer",
@@ -258,6 +260,12 @@ class SavedRecords(_Answer):
     skipped: list[SkippedRecord]
 
 
+class Samples(_Answer):
+    """Some images of a collection."""
+
+    records: list[Record]
+
+
 class DeleteMany(_Request):
     """Ids to remove; those that are not there are passed over."""
 
@@ -279,6 +287,14 @@ class SpaceInfo(_Answer):
     text: bool | None = Field(default=None, description="whether words can be compared with pictures in it")
 
 
+class Facet(_Answer):
+    """A column of the metadata, for those who offer filters."""
+
+    name: str
+    type: Literal["number", "text", "tags"]
+    values: list[str] | None = Field(None, description="where there are at most 50, most frequent first")
+
+
 class CollectionInfo(_Answer):
     """A collection on the server."""
 
@@ -287,6 +303,7 @@ class CollectionInfo(_Answer):
     space: str
     spaces: dict[str, SpaceInfo]
     calibrated: bool
+    facets: list[Facet] = Field(default_factory=list, description="the same columns, and what they hold")
     columns: list[str] = Field(description="metadata columns that were seen, for filters and groups")
     version: int
 

@@ -6,11 +6,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ...collection.calibration import read_calibration
+from ...errors import BadInput
 from ...protocols import TextEmbedder
 from .. import wire
 from ..access import needs
+from ..answers import is_flagged, record_answer
 from ..collections import Served
 from ..encoding import json_answer
+from ..facets import facets, sampled
 from ..openapi import answers
 from ..service import service_of
 
@@ -18,7 +21,7 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["collections"])
 
-_COLUMNS_OF = 1000  # records that are looked at for the names of metadata columns
+_MOST_SAMPLES = 200
 
 
 @router.get(
@@ -49,6 +52,30 @@ async def look(name: str, request: Request) -> Response:
     return json_answer(await service_of(request).on(name, _about))
 
 
+@router.get(
+    "/v1/collections/{name}/samples",
+    summary="Some of its images",
+    dependencies=needs("search"),
+    response_class=Response,
+    responses=answers(wire.Samples),
+    operation_id="get_samples",
+)
+async def samples(name: str, request: Request, k: int = 20) -> Response:
+    """Return images from all over the collection, to begin a search with; the same ones until it changes."""
+    service = service_of(request)
+    if not 1 <= k <= _MOST_SAMPLES:
+        raise BadInput(f"k is from 1 to {_MOST_SAMPLES} here, got {k}.")
+
+    def some(served: Served) -> list[dict[str, object]]:
+        store = served.collection.store
+        rows = store.snapshot(served.collection.space.name).rows
+        found = store.get_rows([int(rows[place]) for place in sampled(k, len(rows))])
+        shown = (record for record in found if record and not is_flagged(record.metadata, service.settings))
+        return [record_answer(record, name, service.settings) for record in shown]
+
+    return json_answer({"records": await service.on(name, some)})
+
+
 @router.post(
     "/v1/collections/{name}/reload",
     summary="Open a collection again",
@@ -71,11 +98,7 @@ async def reload(name: str, request: Request) -> Response:
 def _about(served: Served) -> dict[str, object]:
     collection = served.collection
     store, space = collection.store, collection.space
-    columns: dict[str, None] = {}
-    for place, (_, metadata) in enumerate(store.metadata()):
-        if place >= _COLUMNS_OF:
-            break
-        columns.update(dict.fromkeys(metadata))
+    columns = facets(store)
     return {
         "name": served.name,
         "images": store.count(),
@@ -90,6 +113,7 @@ def _about(served: Served) -> dict[str, object]:
             for name, each in store.spaces().items()
         },
         "calibrated": read_calibration(store, space) is not None,
-        "columns": list(columns),
+        "columns": [column["name"] for column in columns],
+        "facets": columns,
         "version": store.version,
     }
