@@ -28,8 +28,10 @@ function tile(hit, deeds) {
   const image = shown(sized(hit.thumbnail, SIZE), name);
   image.addEventListener("error", () => image.replaceWith(make("span", { className: "gone" }, say("noPicture"))));
   picture.append(image);
-  const box = hit.region?.share;
-  if (box) picture.append(outline(box, image));
+  if (hit.region && hit.width && hit.height) {
+    const { x0, y0, x1, y1 } = hit.region;
+    picture.append(outline([x0 / hit.width, y0 / hit.height, x1 / hit.width, y1 / hit.height], image));
+  }
   if (hit.flagged) veil(image, picture);
   picture.addEventListener("click", () => (image.classList.contains("veiled") ? image.classList.remove("veiled") : deeds.from(hit)));
   picture.setAttribute("aria-label", hit.score === undefined ? say("searchFrom", { name }) : `${say("searchFrom", { name })}, ${scoreWords(hit)}`);

@@ -18,7 +18,11 @@ const page = { known: [], about: null, search: nothing(), answer: null, hits: []
 
 // -- searching ------------------------------------------------------------------------------------------------------
 
-function go(change) {
+let opened;
+const ready = new Promise((resolve) => (opened = resolve)); // a person may be quicker than the first answer
+
+async function go(change) {
+  await ready;
   const next = { ...page.search, collection: page.about.name, k: PAGE, ...change };
   stepTo(address(next));
   page.search = next;
@@ -268,6 +272,7 @@ function listenAll() {
 async function open(name) {
   const known = page.known.find((each) => each.name === name) ?? page.known[0];
   page.about = await api.describe(known.name);
+  opened();
   $("collection").value = known.name;
 }
 
