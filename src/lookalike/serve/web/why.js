@@ -53,7 +53,8 @@ function numbers(hit) {
   const rows = [[say("rank"), hit.rank], [say("score"), hit.score.toFixed(4)]];
   if (typeof hit.relevance === "number") rows.push([say("relevanceName"), percent(hit.relevance)]);
   if (found) rows.push([say("foundBy"), say(found)]);
-  for (const [stage, score] of Object.entries(hit.scores ?? {})) rows.push([stage, typeof score === "number" ? score.toFixed(4) : plain(score)]);
+  const stages = Object.entries(hit.scores ?? {});
+  for (const [stage, score] of stages.length > 1 ? stages : []) rows.push([stage, typeof score === "number" ? score.toFixed(4) : plain(score)]);
   for (const [column, value] of Object.entries(hit.metadata ?? {})) rows.push([column, plain(value)]);
   return rows.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, String(value))));
 }
