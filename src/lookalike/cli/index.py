@@ -103,6 +103,7 @@ def command(
         include_hidden=hidden,
         limits=limits,
         max_megapixels=max_megapixels,
+        device=device,
     )
     target = Path(collection).expanduser() if collection else default_path()
     if estimate:

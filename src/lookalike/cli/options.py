@@ -37,7 +37,7 @@ def device_option(command: F) -> F:
     """``--device``: where a model runs."""
     return click.option(
         "--device",
-        type=click.Choice(["auto", "cpu", "cuda", "coreml"]),
+        type=click.Choice(["auto", "cpu", "cuda", "coreml", "openvino"]),
         default="auto",
         show_default=True,
         help="Where a model runs.",

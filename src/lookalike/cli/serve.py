@@ -30,7 +30,9 @@ __all__ = ["command"]
 @click.option("--root-path", metavar="/PATH", help="The path that a proxy puts in front.")
 @click.option("--config", metavar="FILE", type=click.Path(), help="Settings in TOML; see docs/serve.md.")
 @click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda", "coreml"]), help="Where a model runs. Default: auto."
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "coreml", "openvino"]),
+    help="Where a model runs. Default: auto.",
 )
 def command(
     collections: Sequence[str],

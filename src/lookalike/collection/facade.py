@@ -48,7 +48,7 @@ class Collection:
         store: the records and vectors; an open one.
         space: the name of the vector space that is searched and added to.
         embedder: what makes the vectors; None: made from the stored name when it is first needed.
-        device: where a model runs: ``auto``, ``cpu``, ``cuda`` or ``coreml``.
+        device: where a model runs: ``auto``, ``cpu``, ``cuda``, ``coreml`` or ``openvino``.
         max_megapixels: a larger picture is refused as a query.
     """
 

@@ -11,7 +11,7 @@ from typing import cast
 
 import numpy as np
 
-from ..embed import create, resolve
+from ..embed import LEARNING, create, resolve
 from ..errors import BadInput, ImageError, NoCollection
 from ..images import FetchLimits, Item, scan
 from ..images.decode import decode
@@ -38,6 +38,7 @@ def learn(
     max_megapixels: float = 200.0,
     most: int = MOST,
     seed: int = 0,
+    device: str = "auto",
 ) -> str | Embedder:
     """Teach an embedder that learns from images, by a random sample of them; give it to ``open``.
 
@@ -48,11 +49,12 @@ def learn(
         exclude, include_hidden, limits, max_megapixels: as for ``Collection.add``.
         most: images that teach at most.
         seed: of the sample and of the learning.
+        device: where a model runs; as for ``open``.
 
     Raises:
         BadInput: fewer than two usable images, or a list on standard input, which can be read only once.
     """
-    pupil = untaught(embedder, collection=collection)
+    pupil = untaught(embedder, collection=collection, device=device)
     if pupil is None:
         return embedder
     sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
@@ -75,12 +77,13 @@ def learn(
     return teach(pupil, items, max_megapixels=max_megapixels, most=most, seed=seed)
 
 
-def untaught(embedder: str, *, collection: str | os.PathLike[str] | None = None) -> Learns | None:
+def untaught(embedder: str, *, collection: str | os.PathLike[str] | None = None, device: str = "auto") -> Learns | None:
     """Return the embedder when it must learn before it embeds, and has not taught itself to the collection before."""
     name = resolve(embedder)
-    if ":" in name and not name.startswith("reduce:"):
+    scheme, colon, _ = name.partition(":")
+    if colon and scheme + colon not in LEARNING:
         return None
-    made = create(name)
+    made = create(name, device=device)
     if not isinstance(made, Learns) or made.fitted or _has_learned(collection, made.space.name):
         return None
     return made
@@ -95,6 +98,7 @@ def teach(
         BadInput: fewer than two usable images.
     """
     side = cast(Embedder, pupil).input_size
+    most = min(most, getattr(pupil, "enough", most))  # what calibrates needs fewer
     most = min(most, max(2, _HELD_BYTES // (3 * (2 * side) ** 2)))
     chooser = random.Random(seed)
     sample: list[Item] = []
@@ -121,11 +125,11 @@ def recalled(store: Store, made: Embedder) -> Embedder:
 def taught(made: Embedder) -> Embedder:
     """Return an embedder that can embed; raise BadInput for one that must learn first."""
     if isinstance(made, Learns) and not made.fitted:
-        name = str(getattr(made, "spec", "")) or made.space.name
+        spec = str(getattr(made, "spec", "")) or made.space.name
         raise BadInput(
-            f"{name!r} learns from images before it can embed, and has not seen any.",
-            hint=f"Make the collection with `lookalike index FOLDER --embedder {name}`, or in Python with "
-            f"open(..., embedder=learn({name!r}, folder)).",
+            f"{spec!r} learns from images before it can embed, and has not seen any.",
+            hint=f"Make the collection with `lookalike index FOLDER --embedder {spec}`, or in Python with "
+            f"open(..., embedder=learn({spec!r}, folder)).",
         )
     return made
 

@@ -33,7 +33,7 @@ def open(
             for a new collection.
         add_space: let a collection that has vectors of another embedder hold these too.
         create_missing: make the collection where there is none; otherwise that is an error.
-        device: where a model runs: ``auto``, ``cpu``, ``cuda`` or ``coreml``.
+        device: where a model runs: ``auto``, ``cpu``, ``cuda``, ``coreml`` or ``openvino``.
 
     Raises:
         NoCollection: there is none, and ``create_missing`` is false; or the path is something else.

@@ -14,7 +14,7 @@ from ..protocols import Embedder
 from ..registry import Registry
 from .neural.recommended import RECOMMENDED, best_present
 
-__all__ = ["ALIASES", "DEVICES", "EMBEDDERS", "RECOMMENDED", "create", "resolve"]
+__all__ = ["ALIASES", "DEVICES", "EMBEDDERS", "LEARNING", "RECOMMENDED", "create", "resolve"]
 
 EMBEDDERS: Registry[Embedder] = Registry(
     "embedder",
@@ -42,8 +42,12 @@ EMBEDDERS: Registry[Embedder] = Registry(
         "nmf": "lookalike.embed.handcrafted.nmf:nmf",
         "phash": "lookalike.embed.handcrafted.phash:phash",
         "whash": "lookalike.embed.handcrafted.whash:whash",
+        "bf16:": "lookalike.embed.neural.precision:open_bf16",
         "ensemble:": "lookalike.embed.ensemble:open_ensemble",
         "hf:": "lookalike.embed.neural.hub:open_hub",
+        "int8:": "lookalike.embed.neural.precision:open_int8",
+        "int8-dynamic:": "lookalike.embed.neural.precision:open_int8_dynamic",
+        "int8-static:": "lookalike.embed.neural.precision:open_int8_static",
         "onnx:": "lookalike.embed.neural.onnx:open_onnx",
         "open_clip:": "lookalike.embed.neural.open_clip:open_open_clip",
         "reduce:": "lookalike.embed.reduce:open_reduced",
@@ -59,11 +63,15 @@ EMBEDDERS: Registry[Embedder] = Registry(
 
 ALIASES = {"builtin": "builtin-1", "histogram-lab": "color-histogram"}
 
-DEVICES = ("auto", "cpu", "cuda", "coreml")
+DEVICES = ("auto", "cpu", "cuda", "coreml", "openvino")
 
-_TAKES_DEVICE = frozenset(
-    {"ensemble:", "hf:", "onnx:", "open_clip:", "reduce:", "regions:", "subject:", "timm:", "torchvision:", "tta:"}
-)
+# What may have to learn from images before it embeds; of the names without a specification, each says so itself.
+LEARNING = frozenset({"int8:", "int8-static:", "reduce:"})
+
+_MODELS = frozenset({"hf:", "onnx:", "open_clip:", "timm:", "torchvision:"})
+_AROUND = frozenset({"ensemble:", "reduce:", "regions:", "subject:", "tta:"})
+_PRECISIONS = frozenset({"bf16:", "int8:", "int8-dynamic:", "int8-static:"})
+_TAKES_DEVICE = _MODELS | _AROUND | _PRECISIONS
 
 
 def resolve(name: str) -> str:
@@ -89,7 +97,7 @@ def create(name: str, *, device: str = "auto") -> Embedder:
 
     Args:
         name: a name of the table, an alias, or what the ``spec`` of an embedder said when it was stored.
-        device: ``auto``, ``cpu``, ``cuda`` or ``coreml``; embedders without a choice of device ignore it.
+        device: ``auto``, ``cpu``, ``cuda``, ``coreml`` or ``openvino``; embedders without a choice of device ignore it.
 
     Raises:
         UnknownName: no such name.

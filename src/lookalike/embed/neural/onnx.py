@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +24,8 @@ from .preprocess import Preprocess, from_config, imagenet
 __all__ = [
     "ImageInput",
     "OnnxEmbedder",
+    "Precision",
+    "Session",
     "external_files",
     "external_names",
     "first_line",
@@ -60,6 +65,51 @@ class ImageInput:
     fillers: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
+class Session:
+    """A runtime's session, and the model that it runs.
+
+    Args:
+        runtime: what runs it: ONNX Runtime's session, or what has its methods.
+        path: the model's file.
+        data: the model itself, where it is not what the file holds.
+        device: where it was asked to run.
+        threads: of one run; None: the runtime chooses.
+    """
+
+    def __init__(self, runtime: Any, path: Path, data: bytes | None, device: str, threads: int | None) -> None:
+        self.path = path
+        self.data = data
+        self.device = device
+        self.threads = threads
+        self.get_inputs = runtime.get_inputs
+        self.get_outputs = runtime.get_outputs
+        self.get_providers = runtime.get_providers
+        self.run = runtime.run
+
+
+class Precision(Protocol):
+    """Another way to compute a network: in int8, in bfloat16."""
+
+    @property
+    def name(self) -> str:
+        """Return what stands before a specification, and in the name of the vector space."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what names all that decides over the vectors."""
+        ...
+
+    @property
+    def one_by_one(self) -> bool:
+        """Return whether images that run together change one another's vectors."""
+        ...
+
+    def open(self, session: Session) -> Session:
+        """Return a session of the same model, with the same inputs and outputs."""
+        ...
+
+
 class OnnxEmbedder:
     """A network in an ONNX file; made by ``open_onnx`` or ``open_hub``.
 
@@ -72,7 +122,7 @@ class OnnxEmbedder:
 
     def __init__(
         self,
-        session: Any,
+        session: Session,
         spec: str,
         name: str,
         weights_hash: str,
@@ -84,6 +134,7 @@ class OnnxEmbedder:
         self.spec = spec
         self.preprocess = preprocess
         self._session = session
+        self._one_by_one: ThreadPoolExecutor | None = None
         self._input = read_input(session, self.spec)
         self._outputs = _known_outputs(session, pooling, spec) or [output or _choose_output(session)]
         self._pooled = Output(self._input.layout, pooling, self.spec)
@@ -109,6 +160,40 @@ class OnnxEmbedder:
     def __repr__(self) -> str:
         return f"OnnxEmbedder({self.spec!r}, dim={self.space.dim}, providers={self.providers})"
 
+    def at(self, precision: Precision) -> OnnxEmbedder:
+        """Return the same embedder, text tower included, with its image network computed in another precision.
+
+        Raises:
+            MissingExtra: a package for it is not installed. BadInput: the network has nothing to compute so.
+        """
+        other = copy.copy(self)
+        other._session = precision.open(self._session)
+        other._one_by_one = ThreadPoolExecutor(os.cpu_count() or 1) if precision.one_by_one else None
+        other.providers = list(other._session.get_providers())
+        other.spec = f"{precision.name}:{self.spec}"
+        other.fingerprint = f"{self.fingerprint}/{precision.fingerprint}"
+        other.space = VectorSpace(f"{self.space.name}+{precision.name}", self.space.dim, other.fingerprint)
+        return other
+
+    @property
+    def session(self) -> Session:
+        """Return what runs the network."""
+        return self._session
+
+    @property
+    def batch(self) -> int | None:
+        """Return the batch that the graph fixes; None where it leaves it open."""
+        return self._input.batch
+
+    def feed(self, prepared: Sequence[npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Return what the network is given for prepared images of one size."""
+        pixels: npt.NDArray[Any] = np.stack(prepared)
+        if self._input.dtype is not np.uint8:
+            pixels = self.preprocess.normalise(pixels).astype(self._input.dtype, copy=False)
+        if self._input.layout == "nchw":
+            pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+        return {self._input.name: pixels, **self._input.fillers}
+
     def prepare(self, image: Image) -> npt.NDArray[Any]:
         """Return the image resized and cropped, (height, width, 3) uint8; of several sizes, (S,) objects of these."""
         if len(self._sizes) == 1:
@@ -117,6 +202,12 @@ class OnnxEmbedder:
         for place, size in enumerate(self._sizes):
             sizes[place] = size.pixels(image)
         return sizes
+
+    def by_size(self, prepared: Sequence[npt.NDArray[Any]]) -> list[Sequence[npt.NDArray[Any]]]:
+        """Return the prepared images of each size at which the network looks, (height, width, 3) uint8 each."""
+        if len(self._sizes) == 1:
+            return [prepared]
+        return [[each[place] for each in prepared] for place in range(len(self._sizes))]
 
     def embed_prepared(self, prepared: Sequence[npt.NDArray[Any]]) -> Vectors:
         """Return (B, D) unit rows of prepared images.
@@ -134,35 +225,29 @@ class OnnxEmbedder:
 
     def _forward(self, prepared: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         plan = self._pooled.plan
-        if plan is None or len(self._sizes) == 1:
-            return self._rows(prepared)
-        return plan.over([self._rows([each[place] for each in prepared]) for place in range(len(self._sizes))])
+        rows = [self._rows(size) for size in self.by_size(prepared)]
+        return rows[0] if plan is None or len(rows) == 1 else plan.over(rows)
 
     def _rows(self, prepared: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        step = self._input.batch or len(prepared)
-        rows = []
-        for start in range(0, len(prepared), step):
-            part = list(prepared[start : start + step])
-            wanted = len(part)
-            part += part[-1:] * (step - wanted)  # a fixed batch is filled up with copies
-            rows.append(self._run(np.stack(part))[:wanted])
-        return np.concatenate(rows)
+        step = self._input.batch or (1 if self._one_by_one else len(prepared))
+        share = 1 if self._one_by_one else step
+        parts = [list(prepared[start : start + share]) for start in range(0, len(prepared), share)]
+        # A fixed batch is filled up with copies.
+        run = self._one_by_one.map if self._one_by_one and len(parts) > 1 else map
+        done = list(run(self._run, [part + part[-1:] * (step - len(part)) for part in parts]))
+        return np.concatenate([rows[: len(part)] for rows, part in zip(done, parts, strict=True)])
 
-    def _run(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        """Return the pooled rows of (B, H, W, 3) uint8, not normalised."""
-        feed: npt.NDArray[Any] = pixels
-        if self._input.dtype is not np.uint8:
-            feed = self.preprocess.normalise(pixels).astype(self._input.dtype, copy=False)
-        if self._input.layout == "nchw":
-            feed = np.ascontiguousarray(feed.transpose(0, 3, 1, 2))
+    def _run(self, prepared: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """Return the pooled rows of a batch, not normalised."""
+        feed = self.feed(prepared)
         try:
-            outputs = self._session.run(self._outputs, {self._input.name: feed, **self._input.fillers})
+            outputs = self._session.run(self._outputs, feed)
         except Exception as failed:
             raise ModelError(
-                f"{self.spec} failed on an input of shape {feed.shape}: {first_line(failed)}",
+                f"{self.spec} failed on an input of shape {feed[self._input.name].shape}: {first_line(failed)}",
                 hint="Its weights may be of the wrong shape, or damaged: export or download it again.",
             ) from failed
-        return self._pooled.rows([np.asarray(output) for output in outputs], len(pixels))
+        return self._pooled.rows([np.asarray(output) for output in outputs], len(prepared))
 
 
 def open_onnx(path: str, *, device: str = "auto", threads: int | None = None) -> OnnxEmbedder:
@@ -184,7 +269,7 @@ def open_onnx(path: str, *, device: str = "auto", threads: int | None = None) ->
 
     Args:
         path: the file or folder, perhaps with a pooling.
-        device: ``cpu``, ``cuda`` or ``coreml``; ``auto`` takes the best that is there.
+        device: ``cpu``, ``cuda``, ``coreml`` or ``openvino``; ``auto`` takes the best that is there of the first three.
         threads: threads of one run; None leaves it to ONNX Runtime, which takes all physical cores.
 
     Raises:
@@ -272,13 +357,21 @@ def external_names(weights: Path) -> list[str]:
         raise ModelError(f"{weights} is not an ONNX file: {broken}.") from broken
 
 
-def open_session(path: Path, *, device: str, threads: int | None = None, data: bytes | None = None) -> Any:
-    """Return ONNX Runtime's session of a file, or of ``data`` in its place.
+def open_session(path: Path, *, device: str, threads: int | None = None, data: bytes | None = None) -> Session:
+    """Return the session of a file, or of ``data`` in its place: OpenVINO's for that device, else ONNX Runtime's.
 
     Raises:
-        BadInput: the device is not there. ModelError: the file cannot be opened.
+        BadInput: the device is not there. ModelError: the file cannot be opened. MissingExtra: no OpenVINO.
     """
-    return _open_session(path, _choose_providers(device), device, threads, data)
+    if threads is not None and threads < 1:
+        raise BadInput(f"threads should be at least 1, got {threads}")
+    if device == "openvino":
+        from .openvino import OpenVino
+
+        runtime: Any = OpenVino(path, threads=threads, data=data)
+    else:
+        runtime = _open_session(path, _choose_providers(device), device, threads, data)
+    return Session(runtime, path, data, device, threads)
 
 
 def _choose_providers(device: str) -> list[str]:
@@ -299,8 +392,6 @@ def _choose_providers(device: str) -> list[str]:
 def _open_session(path: Path, providers: list[str], device: str, threads: int | None, data: bytes | None) -> Any:
     import onnxruntime
 
-    if threads is not None and threads < 1:
-        raise BadInput(f"threads should be at least 1, got {threads}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only: its warnings name graph nodes, which no user can act upon
     if threads is not None:

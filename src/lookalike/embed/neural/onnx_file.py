@@ -11,7 +11,7 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["external_data", "fields"]
+__all__ = ["declared_outputs", "external_data", "fields"]
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -35,7 +35,21 @@ def external_data(path: Path) -> list[str]:
     return sorted(names)
 
 
-def fields(data: mmap.mmap, start: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
+def declared_outputs(data: bytes) -> list[str]:
+    """Return the names of a model's outputs, GraphProto.output (12) -> ValueInfoProto.name (1), in their order.
+
+    Raises:
+        ValueError: the bytes are not protobuf.
+    """
+    return [
+        data[a:b].decode("utf-8")
+        for graph in fields(data, 0, len(data), 7)
+        for output in fields(data, *graph, 12)
+        for a, b in fields(data, *output, 1)
+    ]
+
+
+def fields(data: mmap.mmap | bytes, start: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
     """Yield the (start, end) of every length-delimited field with this number, skipping over all others."""
     at = start
     while at < end:
@@ -60,7 +74,7 @@ def fields(data: mmap.mmap, start: int, end: int, wanted: int) -> Iterator[tuple
         raise ValueError(f"a field reaches beyond byte {end}")
 
 
-def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
+def _varint(data: mmap.mmap | bytes, at: int, end: int) -> tuple[int, int]:
     value = shift = 0
     while at < end and shift < 70:
         byte = data[at]
