@@ -46,7 +46,11 @@ SHORT_ROWS = (
 FACTS = ("components", "bytes", "MB", "images/s", "indexing")
 SHORT_SETS = ("emoji", "logos", "scenes", "grocery, iconic-to-photo", "grocery, test-to-train", "fashion-mnist")
 AFTER = {  # what a scheme is followed by; a path where nothing is said
+    "bf16:": "A",
     "hf:": "ORG/NAME",
+    "int8:": "A",
+    "int8-dynamic:": "A",
+    "int8-static:": "A",
     "open_clip:": "ARCHITECTURE/TAG",
     "timm:": "NAME",
     "torchvision:": "NAME",
@@ -130,6 +134,7 @@ def embedders_page() -> str:
     parts = [
         *hub_section(),
         *torch_section(),
+        *precision_section(),
         *combined_section(),
         *filter(None, quality_section()),
         *universal_section(),
@@ -192,6 +197,30 @@ def torch_section() -> list[str]:
         "Each takes `?checkpoint=PATH` behind the name: weights of your own, as `.safetensors` or saved by torch with "
         "nothing but weights in it; a pickle that needs more is refused, since opening it runs the code in it. A collection "
         "remembers the full name and the hash of the weights, which is the same whatever file they lie in.",
+    ]
+
+
+def precision_section() -> list[str]:
+    """Return what is said of models at lower precision."""
+    return [
+        "## In int8 and bfloat16",
+        "Any ONNX model at full precision, `onnx:`, `hf:`, a short name, `timm:`, `open_clip:` or `torchvision:`, also runs "
+        "quicker for a little quality. Preprocessing and words stay as they are; the vectors are a space of their own.",
+        "| specification | what it does |\n|---|---|\n"
+        "| `int8:A` | `int8-static:` for a network of convolutions, `int8-dynamic:` for all others; needs the extra `int8` |\n"
+        "| `int8-dynamic:A` | The products of a transformer in int8; activations are scaled anew for each image. It learns "
+        "nothing |\n"
+        "| `int8-static:A` | Convolutions and products in int8, with ranges of the activations learned from at most 256 of "
+        "the collection's own images when they are first indexed; the collection keeps them |\n"
+        "| `bf16:A` | bfloat16 on OpenVINO, where the processor has AMX; elsewhere float32. Needs the extra `openvino` |",
+        "```sh\npip install 'lookalike[hub,int8]'\n"
+        "lookalike index ~/Pictures --embedder int8:dinov2-small\n"
+        "lookalike index ~/Pictures --embedder int8:onnx:model.onnx --device openvino    # with 'lookalike[openvino]'\n"
+        "```",
+        "`--device openvino` runs any ONNX model on OpenVINO in place of ONNX Runtime: `a collection takes vectors of "
+        "both, which are alike to rounding. int8 models are made once and kept in `$LOOKALIKE_CACHE/int8`, or the "
+        "system's place for caches. Which of them loses how much depends on the model: `lookalike evaluate` says it for "
+        "yours.",
     ]
 
 

@@ -138,7 +138,7 @@ class Calibrated:
                 f"{self.spec!r} learns from at least {FEWEST} images, got {len(images)}.",
                 hint="Index a folder of many images.",
             )
-        chosen = range(len(images))
+        chosen: Sequence[int] = range(len(images))
         if len(images) > ENOUGH:
             chosen = sorted(np.random.default_rng(seed).choice(len(images), ENOUGH, replace=False).tolist())
         prepared = [self.prepare(images[place]) for place in chosen]

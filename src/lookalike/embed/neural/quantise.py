@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -33,6 +34,7 @@ VERSION = "1"  # of the choices below, which decide over the vectors
 _LINEAR = ("MatMul", "Gemm")
 # What stays int8 between layers.
 _AROUND = ("Add", "AveragePool", "Clip", "Concat", "MaxPool", "Mul", "Relu", "Sigmoid")
+_FEW = 200  # weights; MobileNet v1 0.25, with three such layers: mean cosine to float32 0.986, all in int8 0.963
 _OPTIONS = {"MatMulConstBOnly": True}  # the products within attention stay float: they have no weights
 
 
@@ -135,7 +137,7 @@ def quantised_static(session: Session, ranges: Ranges) -> Path:
             QuantType.QUInt8,
             TensorsData(CalibrationMethod.MinMax, known),
             [],
-            [],
+            _small_kernels(model),
             _static_layers(session),
             dict(_OPTIONS),
         )
@@ -144,6 +146,12 @@ def quantised_static(session: Session, ranges: Ranges) -> Path:
 
     text = repr(sorted(ranges.items()))
     return _kept(session, f"static {hashlib.sha256(text.encode()).hexdigest()}", make)
+
+
+def _small_kernels(model: Any) -> list[str]:
+    """Return the convolutions that stay float: those of few weights, whose rounding errors no long sum evens out."""
+    sizes = {weight.name: math.prod(weight.dims) for weight in model.graph.initializer}
+    return [n.name for n in model.graph.node if n.op_type == "Conv" and sizes.get(n.input[1], _FEW) < _FEW]
 
 
 def _static_layers(session: Session) -> list[str]:
