@@ -28,6 +28,7 @@ COMMANDS = {
     "calibrate": ("calibrate", "Learn which score means which probability of being relevant."),
     "weigh": ("weigh", "Learn how much each vector space and metadata column should count."),
     "compare": ("compare", "Say whether one search is better than another, by a paired test."),
+    "train": ("train", "Train a model on images and what is known of them: labels, pairs, or nothing."),
     "remove": ("remove", "Take images out of a collection; their files stay."),
     "rebase": ("rebase", "Say that the images' folder has moved; nothing is read again."),
     "export": ("export", "Write vectors and metadata in the layout of clip-retrieval."),

@@ -7,6 +7,7 @@ stays loadable for ever.
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, UnknownName
@@ -79,7 +80,7 @@ def resolve(name: str) -> str:
 
     Aliases are those of ``ALIASES``, such as ``builtin``; the recommended models of the hub (``dinov2-small``, ...);
     and ``auto``: the first of those models that has been downloaded already and fits into this machine's memory, else
-    ``builtin``.
+    ``builtin``. The path of a folder, such as ``./model``, stands for ``onnx:./model``.
 
     Example:
         >>> resolve("builtin")
@@ -89,7 +90,15 @@ def resolve(name: str) -> str:
     """
     if name == "auto":
         name = best_present() or "builtin"
+    if _is_folder(name):
+        return f"onnx:{name}"
     return ALIASES.get(name) or (RECOMMENDED[name].spec if name in RECOMMENDED else name)
+
+
+def _is_folder(name: str) -> bool:
+    """Whether a name is the path of a folder. It must look like one: no folder here changes what a name means."""
+    looks = name.startswith((".", "~", "/")) or "\\" in name or name.endswith("/") or Path(name).is_absolute()
+    return looks and Path(name).expanduser().is_dir()
 
 
 def create(name: str, *, device: str = "auto") -> Embedder:

@@ -14,7 +14,7 @@ from .preprocess import Preprocess
 if TYPE_CHECKING:
     from .repository import Repository
 
-__all__ = ["open_timm"]
+__all__ = ["create", "open_timm"]
 
 _FILTERS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
 _HUB = "hf-hub:"
@@ -42,18 +42,34 @@ def open_timm(name: str, *, device: str = "auto", threads: int | None = None) ->
     return open_exported(parse_exported("timm", name), _export, device=device, threads=threads)
 
 
-def _export(wanted: Wanted, folder: Path) -> Made:
+def create(wanted: Wanted, *, weights: bool = True, side: int = 0) -> tuple[str, Any, dict[str, Any]]:
+    """Return the full name of a network, the network without its classifier, and timm's configuration of its input.
+
+    Args:
+        wanted: the name.
+        weights: load its published weights, or those of a file; False leaves them random.
+        side: pixels of the input, where the network is made for one size; 0 takes its own.
+
+    Raises:
+        UnknownName: timm has no such model or tag. MissingExtra: torch or timm is not installed.
+        ModelError: weights that cannot be fetched or do not fit.
+    """
     with loading("timm"):
         import timm
         import timm.data
-        import torch
 
         from .checkpoint import misfit
-        from .export import export_tower, libraries, quiet, state_hash, write_preprocess
-    full, source, options = _source(timm, wanted)
+        from .export import quiet
+    if weights:
+        full, source, options = _source(timm, wanted)
+    else:
+        _check_name(timm, wanted.name)
+        full, source, options = wanted.name, "", {"model_name": wanted.name}
+    if side:
+        options = _sized(timm, options, side)
     try:
         with quiet():
-            model = timm.create_model(pretrained=True, **options)
+            model = timm.create_model(pretrained=weights, **options)
     except RuntimeError as wrong:
         raise misfit(source, full, wrong) from wrong
     except OSError as failed:
@@ -61,7 +77,22 @@ def _export(wanted: Wanted, folder: Path) -> Made:
     except (AssertionError, KeyError, TypeError, ValueError) as wrong:
         raise ModelError(f"the configuration of {full} cannot be used: {type(wrong).__name__}: {wrong}.") from wrong
     model.reset_classifier(0)
-    config = timm.data.resolve_model_data_config(model)
+    return full, model, timm.data.resolve_model_data_config(model)
+
+
+def _sized(timm: Any, options: dict[str, Any], side: int) -> dict[str, Any]:
+    """Ask for another size of input where the network must know it: vision transformers do, convolutions do not."""
+    published = timm.models.get_pretrained_cfg(options["model_name"])
+    fixed = published is not None and published.fixed_input_size
+    return {**options, "img_size": side} if fixed else options
+
+
+def _export(wanted: Wanted, folder: Path) -> Made:
+    with loading("timm"):
+        import torch
+
+        from .export import export_tower, libraries, state_hash, write_preprocess
+    full, model, config = create(wanted)
     write_preprocess(_preprocess(config, full), folder)
     architecture = {"library": "timm", "architecture": model.pretrained_cfg.get("architecture")}
     weights = state_hash(architecture, model.state_dict())

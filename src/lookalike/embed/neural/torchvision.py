@@ -10,9 +10,10 @@ from .exported import Made, Wanted, loading, nearest, open_exported, parse_expor
 from .onnx import OnnxEmbedder
 from .preprocess import Preprocess
 
-__all__ = ["open_torchvision"]
+__all__ = ["create", "open_torchvision"]
 
 _FILTERS = {"nearest": 0, "nearest-exact": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
+_AUXILIARY = ("aux", "AuxLogits")
 # What torchvision sets by itself when it loads the published weights.
 _AS_PUBLISHED: dict[str, dict[str, Any]] = {
     name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")
@@ -39,35 +40,54 @@ def open_torchvision(name: str, *, device: str = "auto", threads: int | None = N
     return open_exported(parse_exported("torchvision", name), _export, device=device, threads=threads)
 
 
-def _export(wanted: Wanted, folder: Path) -> Made:
+def create(wanted: Wanted, *, weights: bool = True) -> tuple[str, Any, Preprocess]:
+    """Return the full name of a network, the network without its last layer, and the preprocessing of its weights.
+
+    Args:
+        wanted: the name.
+        weights: load its published weights, or those of a file; False leaves them random.
+
+    Raises:
+        UnknownName: torchvision has no such model or weights. MissingExtra: torch or torchvision is not installed.
+        ModelError: weights that cannot be fetched or do not fit.
+    """
     with loading("torchvision"):
-        import torch
         from torchvision import models
 
         from .checkpoint import fit, read_state
-        from .export import export_tower, libraries, quiet, state_hash, write_preprocess
+        from .export import quiet
     architecture, published = _find(models, wanted.name)
     full = f"{architecture}/{published.name}"
+    with quiet():
+        model = models.get_model(architecture, weights=None, **_AS_PUBLISHED.get(architecture, {}))
+    last = cut(model, architecture)
+    if not weights:
+        return architecture, model, _preprocess(published.transforms(), full)
     if wanted.checkpoint is not None:
         source, state = str(wanted.checkpoint), read_state(wanted.checkpoint)
     else:
         source, state = str(published.url), _download(published)
-    with quiet():
-        model = models.get_model(architecture, weights=None, **_AS_PUBLISHED.get(architecture, {}))
-    last = cut(model, architecture)
     for part in ("weight", "bias"):
         state.pop(f"{last}.{part}", None)  # of as many classes as it was trained for
     names = model.state_dict().keys()
     # Heads that only training needs (Inception's, GoogLeNet's) may be left out of published weights, or be in them.
-    auxiliary = {name for name in {*names, *state} if name.startswith(("aux", "AuxLogits"))}
+    auxiliary = {name for name in {*names, *state} if name.startswith(_AUXILIARY)}
     for name in auxiliary & set(names):
         state.setdefault(name, model.state_dict()[name])
     state = {name: value for name, value in state.items() if name in names or name not in auxiliary}
     fit(model, state, what=source, name=architecture)
-    preprocess = _preprocess(published.transforms(), full)
+    return full, model, _preprocess(published.transforms(), full)
+
+
+def _export(wanted: Wanted, folder: Path) -> Made:
+    with loading("torchvision"):
+        import torch
+
+        from .export import export_tower, libraries, state_hash, write_preprocess
+    full, model, preprocess = create(wanted)
     write_preprocess(preprocess, folder)
-    kept = {name: value for name, value in model.state_dict().items() if name not in auxiliary}
-    weights = state_hash({"library": "torchvision", "architecture": architecture}, kept)
+    kept = {name: value for name, value in model.state_dict().items() if not name.startswith(_AUXILIARY)}
+    weights = state_hash({"library": "torchvision", "architecture": full.partition("/")[0]}, kept)
     example = torch.randn(2, 3, *(preprocess.crop or ()), generator=torch.Generator().manual_seed(0))
     path = folder / "model.onnx"
     export_tower(model, example, path, reads="pixel_values", gives="pooler_output", name=f"torchvision:{full}")

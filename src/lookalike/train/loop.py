@@ -1,0 +1,327 @@
+"""The training loop: batches in, steps down the gradient, looks at the validation, checkpoints to go on from."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import ModelError
+from ..evaluate.summary import Estimate
+from .augment import augmentation
+from .checkpoint import load_state, save_state
+from .device import autocast, explained
+from .network import Network
+from .objective import Objective
+from .pictures import Pictures
+from .records import Log, OnProgress, Progress
+from .samplers import Asked, Batches, batches_of, sampler_for
+from .samples import Samples
+from .schedule import share
+from .seeding import generator, seed_step
+from .settings import Settings
+from .targets import Labels
+from .validate import Validation, embed_all, to_tensor
+
+__all__ = ["Loop", "NotFinite"]
+
+SAVE_EVERY_S = 60.0  # within an epoch: what a kill can cost
+_SMOOTH = 20  # steps whose mean loss is shown
+
+
+class NotFinite(ModelError):
+    """The loss became NaN or infinite."""
+
+    code = "not_finite"
+    exit_code = 2
+
+
+class Loop:
+    """One run.
+
+    Args:
+        network: what is trained.
+        objective: what is minimised.
+        samples, labels: of the training.
+        pictures: their pixels.
+        validation: None where nothing was kept apart.
+        settings: the rest.
+        device: where it computes.
+        folder: of checkpoints and the log.
+        pretrained: whether the backbone starts from somebody's weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: Network,
+        objective: Objective,
+        samples: Samples,
+        labels: Labels,
+        pictures: Pictures,
+        validation: Validation | None,
+        settings: Settings,
+        device: str,
+        folder: Path,
+        pretrained: bool,
+    ) -> None:
+        self.network, self.objective = network.to(device), objective.to(device)
+        self.samples, self.labels, self.pictures, self.validation = samples, labels, pictures, validation
+        self.settings, self.device, self.folder = settings, device, folder
+        self.sampler = sampler_for(settings.sampler, labels, needs=objective.needs[0])
+        self.augment = augmentation(settings.augment, side=pictures.side, flip=settings.flip).to(device)
+        self.optimiser = torch.optim.AdamW(self._groups(pretrained))
+        self.highest = [group["lr"] for group in self.optimiser.param_groups]
+        self.autocast, self.scaler = autocast(device, settings.precision)
+        self.average: Any = None
+        if settings.ema:
+            swa = torch.optim.swa_utils
+            self.average = swa.AveragedModel(
+                network, multi_avg_fn=swa.get_ema_multi_avg_fn(settings.ema), use_buffers=True
+            )
+        self.epoch, self.at, self.step, self.waited = 0, 0, 0, 0
+        self.plans: Batches = []
+        self.steps = 0
+        self.best: dict[str, Any] | None = None  # the weights
+        self.best_value, self.best_step = -math.inf, 0
+        self.figures: dict[str, Estimate] = {}
+        self.losses: deque[float] = deque(maxlen=_SMOOTH)
+        self._clock, self._seen = 0.0, 0
+
+    # ---- going on ----
+
+    def restore(self) -> bool:
+        """Go on where the folder's checkpoint stands; False where there is none."""
+        state = load_state(self.folder / "state.pt", self.settings.to_json())
+        if state is None:
+            return False
+        self.network.load_state_dict(state["network"])
+        self.objective.load_state_dict(state["objective"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        if self.scaler is not None:
+            self.scaler.load_state_dict(state["scaler"])
+        self.epoch, self.at, self.step, self.waited, self.steps = (int(number) for number in state["counters"])
+        self.plans = json.loads(state["plans"])
+        self.best, self.best_value, self.best_step = state["best"], float(state["best_value"]), int(state["best_step"])
+        self.figures = {key: Estimate(**value) for key, value in json.loads(state["figures"]).items()}
+        self.losses.extend(json.loads(state["losses"]))
+        self._restore_memories(json.loads(state["memories"]))
+        return True
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        save_state(
+            self.folder / "state.pt",
+            {
+                "settings": json.dumps(self.settings.to_json()),
+                "network": self.network.state_dict(),
+                "objective": self.objective.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "average": self.average.state_dict() if self.average is not None else {},
+                "scaler": self.scaler.state_dict() if self.scaler is not None else {},
+                "counters": [self.epoch, self.at, self.step, self.waited, self.steps],
+                "plans": json.dumps(self.plans),
+                "best": self.best,
+                "best_value": self.best_value,
+                "best_step": self.best_step,
+                "figures": json.dumps({key: _fields(value) for key, value in self.figures.items()}),
+                "losses": json.dumps(list(self.losses)),
+                "memories": json.dumps(self._memories()),
+            },
+        )
+
+    def _memories(self) -> list[tuple[int, bool]]:
+        return [(each.queue_idx, each.has_been_filled) for each in self.objective.memories or ()]
+
+    def _restore_memories(self, saved: list[tuple[int, bool]]) -> None:
+        for each, (place, filled) in zip(self.objective.memories or (), saved, strict=True):
+            each.queue_idx, each.has_been_filled = place, filled
+
+    # ---- the run ----
+
+    def run(self, on_progress: OnProgress) -> None:
+        """Train to the end, or until the validation stops improving; ``best`` holds the best weights then.
+
+        Raises:
+            NotFinite: the loss became NaN; ``best`` holds the best weights so far.
+            OutOfMemory: it is not enough.
+        """
+        settings = self.settings
+        log = Log(self.folder, after=self.step)
+        try:
+            with explained():
+                while self._goes_on():
+                    if not self.plans:
+                        self.plans = self._plans()
+                        self.steps = self.steps or settings.steps or self._steps_of(len(self.plans))
+                    self._one_epoch(log, on_progress)
+                    self.epoch, self.at, self.plans = self.epoch + 1, 0, []
+                    if self.epoch % settings.evaluate_every == 0 or not self._goes_on():
+                        self._look(log)
+                    self.save()
+        finally:
+            log.close()
+
+    def _goes_on(self) -> bool:
+        settings = self.settings
+        if settings.patience and self.waited >= settings.patience:
+            return False
+        return self.step < settings.steps if settings.steps else self.epoch < settings.epochs
+
+    def _steps_of(self, batches: int) -> int:
+        return max(1, math.ceil(batches / self.settings.accumulate) * self.settings.epochs)
+
+    def _plans(self) -> Batches:
+        vectors = None
+        if self.sampler == "hard" and self.epoch:
+            rows, there = embed_all(self.network, self.pictures, self.device)
+            import numpy as np
+
+            vectors = np.zeros((len(self.samples), rows.shape[1]), np.float32)
+            vectors[there] = rows
+        settings = self.settings
+        rng = generator(settings.seed, 1, self.epoch)
+        asked = Asked(self.samples, self.labels, settings.batch, settings.per_class, rng, vectors)
+        plans = batches_of(self.sampler, asked)
+        return [plan * self.labels.views for plan in plans]
+
+    def _one_epoch(self, log: Log, on_progress: OnProgress) -> None:
+        saved = time.monotonic()
+        self._clock, self._seen = time.monotonic(), 0
+        self.network.train()
+        self.objective.train()
+        batches = self._batches()
+        every = self.settings.accumulate
+        while group := list(itertools.islice(batches, every)):
+            self._one_step(group)
+            self.at += len(group)
+            self.step += 1
+            on_progress(self._progress())
+            if self.step % 50 == 0:
+                log.write(step=self.step, epoch=self.epoch + 1, **self._speed())
+            if self.settings.steps and self.step >= self.settings.steps:
+                return
+            if time.monotonic() - saved > SAVE_EVERY_S:
+                self.save()
+                saved = time.monotonic()
+
+    def _batches(self) -> Iterator[tuple[Any, Any]]:
+        plans = self.plans[self.at :]
+        yield from self.pictures.batches(plans)
+
+    def _one_step(self, group: list[tuple[Any, Any]]) -> None:
+        seed_step(self.settings.seed, self.step)
+        rate = share(self.step, self.steps, warmup=self.settings.warmup)
+        for parameters, highest in zip(self.optimiser.param_groups, self.highest, strict=True):
+            parameters["lr"] = highest * rate
+        total, used = 0.0, 0
+        for at, pixels in group:
+            if len(at) < 2:
+                continue  # the rest of it could not be read, and batch normalisation needs two
+            used += 1
+            with self.autocast:
+                vectors = self.network(self.augment(to_tensor(pixels, self.device)))
+            auxiliary = self.network.auxiliary if self.network.auxiliary_dimension else None
+            loss = self.objective(vectors.float(), self.labels.batch(at), auxiliary) / len(group)
+            if not torch.isfinite(loss):
+                self._stop(at)
+            (self.scaler.scale(loss) if self.scaler is not None else loss).backward()
+            total += float(loss.detach())
+            self._seen += len(at)
+        if used:
+            self._descend()
+            self.losses.append(total)
+
+    def _descend(self) -> None:
+        if self.scaler is not None:
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
+        else:
+            self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
+    def _stop(self, at: Any) -> None:
+        names = ", ".join(repr(self.samples.names[int(place)]) for place in at[:3])
+        raise NotFinite(
+            f"the loss became NaN or infinite at step {self.step + 1}, in the batch that begins with {names}.",
+            hint="Lower --rate, or use --precision float32. The best weights so far are kept.",
+        )
+
+    def _look(self, log: Log) -> None:
+        network = self.average.module if self.average is not None else self.network
+        if self.validation is None:
+            self.best, self.best_step = _copied(network), self.step
+            return
+        with torch.no_grad():
+            figures = self.validation.measure(network, self.device, changed=self.augment, seed=self.settings.seed)
+        found = figures[self.validation.metric]
+        log.write(
+            step=self.step,
+            epoch=self.epoch,
+            metric=self.validation.metric,
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            **self._speed(),
+        )
+        if found.value > self.best_value:
+            self.best, self.best_value, self.best_step = _copied(network), found.value, self.step
+            self.figures, self.waited = figures, 0
+        else:
+            self.waited += 1
+
+    def _speed(self) -> dict[str, float]:
+        spent = time.monotonic() - self._clock
+        return {
+            "loss": sum(self.losses) / max(1, len(self.losses)),
+            "rate": self.optimiser.param_groups[-1]["lr"],
+            "images_per_second": self._seen / spent if spent else 0.0,
+        }
+
+    def _progress(self) -> Progress:
+        speed = self._speed()
+        best = None if self.best_value == -math.inf else self.best_value
+        metric = self.validation.metric if self.validation is not None else ""
+        shown = (self.step, self.steps, self.epoch + 1, speed["loss"], speed["images_per_second"], best, metric)
+        return Progress(*shown)
+
+    def _groups(self, pretrained: bool) -> list[dict[str, Any]]:
+        """Split the weights by learning rate, and what must not decay (biases, norms, powers) from what may."""
+        settings = self.settings
+        backbone = settings.rate * (settings.backbone_rate if pretrained else 1.0)
+        parts = {
+            backbone: list(self.network.backbone.parameters()),
+            settings.rate: [*self.network.pooling.parameters(), *self.network.head.parameters()],
+            settings.rate * settings.loss_rate: list(self.objective.parameters()),
+        }
+        if backbone == settings.rate:
+            parts[settings.rate] = [*self.network.parameters()]
+        groups = []
+        for rate, parameters in parts.items():
+            free = [each for each in parameters if each.requires_grad]
+            for decay, some in (
+                (settings.decay, [each for each in free if each.ndim > 1]),
+                (0.0, [each for each in free if each.ndim <= 1]),
+            ):
+                if some:
+                    groups.append({"params": some, "lr": rate, "weight_decay": decay})
+        return groups
+
+
+def _copied(network: Any) -> dict[str, Any]:
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+
+
+def _fields(value: Estimate) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in ("value", "low", "high", "n", "undefined")}
