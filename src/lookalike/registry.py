@@ -53,15 +53,20 @@ class Registry(Generic[T]):
         """
         scheme, colon, rest = name.partition(":")
         if colon and self._has(scheme + colon):
-            return self._factory(scheme + colon)(rest, **options)
-        return self._factory(name)(**options)
+            return self.factory(scheme + colon)(rest, **options)
+        return self.factory(name)(**options)
 
     def _has(self, name: str) -> bool:
         if name not in self._table:
             self._load_plugins()
         return name in self._table
 
-    def _factory(self, name: str) -> Callable[..., T]:
+    def factory(self, name: str) -> Callable[..., T]:
+        """Return what makes the thing of a name, its module loaded.
+
+        Raises:
+            UnknownName, MissingExtra: as in ``create``.
+        """
         if not self._has(name):
             scheme, colon, _ = name.partition(":")
             close = difflib.get_close_matches(scheme + colon, self._table, n=1)

@@ -49,7 +49,7 @@ def create_pooling(name: str, *, gives: str, channels: int, skip: int = 0) -> An
         name = "gem" if gives == "map" else ("cls" if skip else "patch-mean")
     name, _, query = name.partition("?")
     options: dict[str, Any] = {key: _value(text) for key, text in parse_qsl(query)}
-    if gives == "tokens":
+    if _takes(name) == "tokens":
         options["skip"] = skip
     try:
         pooling = HEADS.create(name, channels=channels, **options)
@@ -65,7 +65,7 @@ def create_pooling(name: str, *, gives: str, channels: int, skip: int = 0) -> An
 
 
 def _takes(name: str) -> str:
-    return "tokens" if "skip" in inspect.signature(HEADS._factory(name)).parameters else "map"
+    return "tokens" if "skip" in inspect.signature(HEADS.factory(name)).parameters else "map"
 
 
 def _value(text: str) -> Any:

@@ -162,7 +162,7 @@ LOSSES: Mapping[str, Entry] = MappingProxyType(
             "Chen et al., CVPR 2017",
         ),
         "smooth-ap": Entry(
-            f"{_PML}SmoothAPLoss",
+            f"{_OWN}smooth_ap:SmoothAP",
             "pairs",
             "average precision, with sigmoids for ranks",
             "Brown et al., ECCV 2020",

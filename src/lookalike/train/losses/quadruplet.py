@@ -35,7 +35,7 @@ class Quadruplet(nn.Module):
         """Return the loss; without labels, ``indices_tuple`` holds pairs or triplets as PML has them."""
         vectors = F.normalize(embeddings)
         squared = (2 - 2 * vectors @ vectors.T).clamp_min(0)  # (B, B)
-        anchor, positive, negative = lmu.convert_to_triplets(indices_tuple, labels)
+        anchor, positive, negative = lmu.convert_to_triplets(indices_tuple, labels, t_per_anchor="all")
         first = F.relu(squared[anchor, positive] - squared[anchor, negative] + self.margin)
         return _mean(first) + _mean(self._second(squared, labels, indices_tuple))
 
