@@ -19,6 +19,8 @@ import click
 from lookalike import errors
 from lookalike.cli.app import app
 from lookalike.embed import ALIASES, EMBEDDERS, RECOMMENDED
+from lookalike.train.losses import LOSSES
+from lookalike.train.miners import MINERS
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks" / "results"
@@ -126,7 +128,7 @@ def embedders_page() -> str:
         dim = "the model's" if scheme else str(EMBEDDERS.create(name).space.dim)
         rest = AFTER.get(name, "PATH") if scheme else ""
         shown = f"`{name}{rest}`" + (f" (`{names[name]}`)" if name in names else "")
-        lines.append(f"| {shown} | {dim} | {_first_line(EMBEDDERS._factory(name))} |")
+        lines.append(f"| {shown} | {dim} | {_first_line(EMBEDDERS.factory(name))} |")
     text = (
         "What turns an image into a vector: `lookalike index FOLDER --embedder NAME`. A collection remembers the "
         "versioned name, and finds the same weights and preprocessing by it for ever."
@@ -531,7 +533,25 @@ def _ends(values: list[float], *, sign: bool = False) -> str:
     return f"{value} [{low}, {high}]"
 
 
+def loss_table() -> str:
+    """Return what each loss does, what it needs and where it is from."""
+    needs = {"classes": "a class each", "pairs": "who is alike", "overlap": "how much is common"}
+    lines = ["| `--loss` | needs | what it does | source |", "|---|---|---|---|"]
+    for name, loss in LOSSES.items():
+        whose = "PML" if loss.target.startswith("pytorch_metric_learning") else "ours"
+        lines.append(f"| `{name}` | {needs[loss.needs]} | {loss.about} | {loss.source} ({whose}) |")
+    return "\n".join(lines)
+
+
+def miner_table() -> str:
+    """Return what each miner chooses."""
+    lines = ["| `--miner` | pairs of a batch that count |", "|---|---|", "| `none` | all |"]
+    return "\n".join([*lines, *(f"| `{name}` | {miner.about} |" for name, miner in MINERS.items())])
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
+    "loss-table": loss_table,
+    "miner-table": miner_table,
     "quality-table": quality_table,
     "regions-table": regions_block,
     "serve-routes": serve_routes,

@@ -57,6 +57,7 @@ SETTINGS = {
     "device": ("auto, cpu, cuda or mps.", "NAME"),
     "threads": ("That decode images; 0: one a core.", "N"),
     "cache_mb": ("Of decoded images that are kept in memory.", "MB"),
+    "save_every": ("Seconds between two checkpoints.", "SECONDS"),
 }
 
 
@@ -82,6 +83,9 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--config", metavar="FILE", type=click.Path(), help="A TOML file of the settings below.")
 @click.option("--restart", is_flag=True, help="Begin again, whatever is in --out.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
+@click.option("--sweep", is_flag=True, help="Compare losses under one budget, on classes that none has seen.")
+@click.option("--losses", metavar="A,B", help="Of the sweep. Default: fourteen of them.")
+@click.option("--seeds", type=int, default=3, show_default=True, metavar="N", help="Of the sweep's reported runs.")
 @click.option(
     "--loss-option", "loss_options", multiple=True, metavar="KEY=VALUE", help="Of the loss, such as margin=0.3."
 )
@@ -98,6 +102,9 @@ def command(
     config: str | None,
     restart: bool,
     quiet: bool,
+    sweep: bool,
+    losses: str | None,
+    seeds: int,
     loss_options: tuple[str, ...],
     as_json: bool,
     **settings: Any,
@@ -108,6 +115,7 @@ def command(
     lookalike train --images catalogue/ --out model/                      a folder for each class
     lookalike train --images photos/ --labels labels.csv --out model/     file,label or query,relevant or ...
     lookalike train --images photos/ --unlabelled --out model/            no labels at all
+    lookalike train --images catalogue/ --sweep --out sweep/              which loss?
 
     Classes are kept apart to measure on; the weights that are best on those come out. Ctrl-C stops: the same command
     goes on.
@@ -124,6 +132,8 @@ def command(
     samples = read_samples(images, labels, format=truth_format, label=label, unlabelled=unlabelled)
     apart = read_samples(images, validate_on) if validate_on else None
     say.message(f"{len(samples):,} images, {_known(samples)}.")
+    if sweep:
+        return _sweep(samples, out, how, losses, seeds, as_json=as_json)
     try:
         with _bar(quiet=quiet or as_json) as on_progress:
             made = train(samples, out, how, validation=apart, restart=restart, on_progress=on_progress)
@@ -135,6 +145,24 @@ def command(
     else:
         _show(made)
     return 1 if made.broken else 0
+
+
+def _sweep(samples: Any, out: str, how: Any, losses: str | None, seeds: int, *, as_json: bool) -> int:
+    from dataclasses import asdict
+
+    from ..train.sweep import DEFAULT_LOSSES, Outcome, sweep, table
+
+    def done(outcome: Outcome) -> None:
+        mean, low, high = outcome.metrics["map"]
+        say.message(f"{outcome.loss}: map {mean:.4f} [{low:.4f}, {high:.4f}], rate {outcome.rate:g}")
+
+    names = [name.strip() for name in losses.split(",")] if losses else list(DEFAULT_LOSSES)
+    outcomes = sweep(samples, out, how, losses=names, seeds=seeds, on_outcome=done)
+    if as_json:
+        say.result({"outcomes": [asdict(outcome) for outcome in outcomes]})
+    else:
+        click.echo(table(outcomes), nl=False)
+    return 0
 
 
 def _known(samples: Any) -> str:

@@ -41,7 +41,7 @@ def load_state(path: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
         raise ModelError(f"{path} cannot be read: {broken}", hint="Delete it to begin again.") from broken
     before = json.loads(state["settings"])
     # What only changes how fast it goes may change between two runs.
-    free = ("threads", "cache_mb", "device")
+    free = ("threads", "cache_mb", "device", "save_every")
     for key in settings:
         if key not in free and before.get(key) != settings[key]:
             raise BadInput(

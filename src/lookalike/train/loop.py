@@ -32,7 +32,6 @@ from .validate import Validation, embed_all, to_tensor
 
 __all__ = ["Loop", "NotFinite"]
 
-SAVE_EVERY_S = 60.0  # within an epoch: what a kill can cost
 _SMOOTH = 20  # steps whose mean loss is shown
 
 
@@ -56,6 +55,7 @@ class Loop:
         device: where it computes.
         folder: of checkpoints and the log.
         pretrained: whether the backbone starts from somebody's weights.
+        imitation: of a teacher; None for none.
     """
 
     def __init__(
@@ -71,11 +71,13 @@ class Loop:
         device: str,
         folder: Path,
         pretrained: bool,
+        imitation: Any = None,
     ) -> None:
         self.network, self.objective = network.to(device), objective.to(device)
         self.samples, self.labels, self.pictures, self.validation = samples, labels, pictures, validation
         self.settings, self.device, self.folder = settings, device, folder
-        self.sampler = sampler_for(settings.sampler, labels, needs=objective.needs[0])
+        self.imitation = imitation
+        self.sampler = sampler_for(settings.sampler, labels, needs=objective.needs[0] if objective.needs else "pairs")
         self.augment = augmentation(settings.augment, side=pictures.side, flip=settings.flip).to(device)
         self.optimiser = torch.optim.AdamW(self._groups(pretrained))
         self.highest = [group["lr"] for group in self.optimiser.param_groups]
@@ -210,7 +212,7 @@ class Loop:
                 log.write(step=self.step, epoch=self.epoch + 1, **self._speed())
             if self.settings.steps and self.step >= self.settings.steps:
                 return
-            if time.monotonic() - saved > SAVE_EVERY_S:
+            if time.monotonic() - saved > self.settings.save_every:
                 self.save()
                 saved = time.monotonic()
 
@@ -232,6 +234,8 @@ class Loop:
                 vectors = self.network(self.augment(to_tensor(pixels, self.device)))
             auxiliary = self.network.auxiliary if self.network.auxiliary_dimension else None
             loss = self.objective(vectors.float(), self.labels.batch(at), auxiliary) / len(group)
+            if self.imitation is not None:
+                loss = loss + self.settings.teacher_weight * self.imitation(vectors.float(), at) / len(group)
             if not torch.isfinite(loss):
                 self._stop(at)
             (self.scaler.scale(loss) if self.scaler is not None else loss).backward()

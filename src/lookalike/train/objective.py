@@ -32,6 +32,8 @@ def loss_for(settings: Settings, labels: Labels) -> str:
     none                  nt-xent               two views of an image against all others
     ====================  ====================  =======================================================
 
+    ``none`` leaves the labels out, for imitating a teacher only.
+
     Raises:
         UnknownName: no such loss. BadInput: one that these labels cannot feed.
     """
@@ -41,6 +43,10 @@ def loss_for(settings: Settings, labels: Labels) -> str:
         if labels.kind == "none":
             return "nt-xent"
         return "multi-similarity" if labels.classes is not None else "contrastive"
+    if settings.loss == "none":
+        if not settings.teacher:
+            raise BadInput("without a loss there is nothing to learn.", hint="Name a loss, or a teacher to imitate.")
+        return "none"
     for name, _ in parse_losses(settings.loss):
         if entry(name).needs == "classes" and labels.classes is None:
             what = {"label-sets": "several labels", "pairs": "pairs"}.get(labels.kind, "no labels")
@@ -64,7 +70,7 @@ class Objective(nn.Module):
     def __init__(self, settings: Settings, labels: Labels, *, dimension: int, auxiliary: int = 0) -> None:
         super().__init__()
         self.text = loss_for(settings, labels)
-        self.parts = parse_losses(self.text)
+        self.parts = parse_losses(self.text) if self.text != "none" else []
         self.needs = [entry(name).needs for name, _ in self.parts]
         self.mines = [entry(name).mines for name, _ in self.parts]
         self.prefixes = (*settings.matryoshka, dimension)
@@ -104,7 +110,7 @@ class Objective(nn.Module):
         """Return the loss of (B, D) vectors, a number."""
         classes, overlap = tensors(batch, vectors.device)
         total = vectors.new_zeros(())
-        count = len(self.parts)
+        count = max(1, len(self.parts))
         for number, loss in enumerate(self.losses):
             length = self.prefixes[number // count]
             part = vectors[:, :length]

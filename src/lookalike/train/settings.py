@@ -24,8 +24,8 @@ class Settings:
         head: what stands between the pooling and the vector: ``linear``, ``bnneck`` or ``mlp``.
         matryoshka: shorter prefixes of the vector that are trained too, such as 64, 128.
         side: pixels of the square that the network reads; 0 takes the backbone's own.
-        loss: a name of ``train.losses``, several with weights (``arcface+triplet:0.5``), or ``auto``, which fits the
-            labels.
+        loss: a name of ``train.losses``, several with weights (``arcface+triplet:0.5``), ``auto``, which fits the
+            labels, or ``none``, to imitate a teacher only.
         miner: a name of ``train.miners``; ``none`` takes all pairs of a batch.
         memory: how many vectors of earlier batches are compared too (cross-batch memory, XBM); 0 for none.
         sampler: a name of ``train.samplers``; ``auto`` fits the labels and the loss.
@@ -53,6 +53,8 @@ class Settings:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         threads: that decode images; 0 takes one a core.
         cache_mb: of decoded images that are kept in memory for the next epoch.
+        save_every: seconds between two checkpoints within an epoch: what a kill can cost.
+        loss_options: of the loss, over its defaults: ``margin`` of the triplet loss.
     """
 
     backbone: str = "timm:resnet18"
@@ -89,6 +91,7 @@ class Settings:
     device: str = "auto"
     threads: int = 0
     cache_mb: int = 2000
+    save_every: float = 60.0
     loss_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

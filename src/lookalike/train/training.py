@@ -162,6 +162,11 @@ def _prepare(samples: Samples, validation: Samples | None, settings: Settings, w
     def pictures(of: Samples) -> Pictures:
         return Pictures(of.sources, backbone.side, threads, settings.cache_mb)
 
+    imitation = None
+    if settings.teacher:
+        from .teacher import Imitation, teacher_vectors
+
+        imitation = Imitation(teacher_vectors(settings.teacher, samples, work / "teacher.npz"))
     loop = Loop(
         network=network,
         objective=objective,
@@ -173,6 +178,7 @@ def _prepare(samples: Samples, validation: Samples | None, settings: Settings, w
         device=device,
         folder=work,
         pretrained=backbone.pretrained,
+        imitation=imitation,
     )
     return loop, backbone
 
