@@ -125,7 +125,7 @@ def _run(photos: Collection, material: Material, at: int, parameters: dict[str, 
 
     run = material.runs[at]
     how = {"average": parameters["average"], "by": parameters["by"], "seed": parameters["seed"]}
-    prepared = prepare(photos, run, seed=parameters["seed"])
+    prepared = prepare(photos, run, seed=parameters["seed"], boxes=parameters["boxes"])
     leaks = None if material.copies or not parameters["leak_check"] else _leaks(photos, prepared)
     evaluation = run_benchmark(photos, prepared, shown=SHOWN)
     figures = summarise(evaluation.judged, list(parameters["metrics"]) or list(run.metrics), **how)

@@ -32,6 +32,7 @@ class _How(NamedTuple):
     truth: Truth
     protocol: str | None
     queries: str | None
+    boxes: bool
     cut: int | None
     seed: int
     images: Path | None
@@ -51,6 +52,7 @@ class _Side(NamedTuple):
 @click.option("--format", "truth_format", metavar="NAME", help="Of the truth. Default: seen from the file.")
 @click.option("--protocol", metavar="NAME", help="Who searches what. Default: what the truth asks for.")
 @click.option("--queries", type=click.Path(), metavar="DIR", help="Queries that are not in the collections.")
+@click.option("--boxes/--no-boxes", default=True, help="Cut images to the truth's boxes, as evaluate. Default: on.")
 @click.option("--metric", "metrics", multiple=True, metavar="KEY", help="Repeatable. Default: the usual five.")
 @click.option("--macro", is_flag=True, help="Every class counts alike, instead of every query.")
 @click.option("--cut", type=click.IntRange(1), metavar="K", help="Judge the first K results only. Default: all.")
@@ -65,6 +67,7 @@ def command(
     truth_format: str | None,
     protocol: str | None,
     queries: str | None,
+    boxes: bool,
     metrics: tuple[str, ...],
     macro: bool,
     cut: int | None,
@@ -89,7 +92,7 @@ def command(
     truth = read_truth(truth_path, format=truth_format)
     average: Any = "macro" if macro else "micro"
     with ExitStack() as opened:
-        how = _How(truth, protocol, queries, cut, seed, images)
+        how = _How(truth, protocol, queries, boxes, cut, seed, images)
         sides = [_side(name, how, opened) for name in (first, second)]
         one, two = (side.evaluation for side in sides)
         compared = compare_evaluations(one, two, list(metrics) or None, average=average, seed=seed)
@@ -129,7 +132,7 @@ def _side(name: str, how: _How, opened: ExitStack) -> _Side:
     photos = opened.enter_context(open_collection(folder, embedder=embedder or None))
     if not len(photos):
         raise BadInput(f"the collection {folder} is empty.", hint=f"lookalike index FOLDER --collection {folder}")
-    joined = with_outside(photos, join(how.truth, photos), how.queries)
+    joined = with_outside(photos, join(how.truth, photos), how.queries, boxes=how.boxes)
     return _Side(run_protocol(photos, joined, how.protocol, **ask), photos.store)
 
 

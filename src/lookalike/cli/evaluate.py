@@ -43,6 +43,11 @@ RUN_DEPTH = 100
 @click.option("--protocol", metavar="NAME", help="Who searches what. Default: what the truth asks for.")
 @click.option("--queries", metavar="FOLDER", type=click.Path(), help="Images outside the collection that search.")
 @click.option(
+    "--boxes/--no-boxes",
+    default=True,
+    help="Cut images to the truth's boxes, as Revisited Oxford and Paris and OML's CSV have them. Default: on.",
+)
+@click.option(
     "--vectors", multiple=True, metavar="NPY", type=click.Path(), help="Measure vectors of a file; two: queries, base."
 )
 @click.option("--names", multiple=True, metavar="TXT", type=click.Path(), help="What the vectors are of, one a line.")
@@ -72,6 +77,7 @@ def command(
     overlap: Any,
     protocol: str | None,
     queries: str | None,
+    boxes: bool,
     vectors: tuple[str, ...],
     names: tuple[str, ...],
     spaces: str | None,
@@ -127,7 +133,7 @@ def command(
             searched, known = load_set(vectors, names, known)
         else:
             searched = opened.enter_context(open_collection(collection))
-        joined = _joined(searched, known, queries)
+        joined = _joined(searched, known, queries, boxes=boxes)
         leaks = None
         if not isinstance(searched, VectorSet):  # before any figure
             joined, leaks = check_leaks(searched, joined, protocol, seed=seed, **leak_options)
@@ -161,13 +167,16 @@ def command(
     return 0
 
 
-def _joined(searched: Collection | VectorSet, truth: Truth, queries: str | None) -> Joined:
+def _joined(searched: Collection | VectorSet, truth: Truth, queries: str | None, *, boxes: bool) -> Joined:
+    from ..evaluate.boxes import without_boxes
     from ..evaluate.outside import with_outside
     from ..evaluate.truth import join
     from ..evaluate.vector_files import VectorSet
 
     joined = join(truth, searched)
-    return joined if isinstance(searched, VectorSet) else with_outside(searched, joined, queries)
+    if isinstance(searched, VectorSet):
+        return without_boxes(joined, "Vectors from a file are what they are.")
+    return with_outside(searched, joined, queries, boxes=boxes)
 
 
 def _together(
@@ -180,6 +189,11 @@ def _together(
     if isinstance(searched, VectorSet) or joined.outside is not None:
         raise BadInput(
             "--spaces and --metadata-weight search by stored images.", hint="Add the queries to the collection first."
+        )
+    if joined.parts is not None:
+        raise BadInput(
+            "--spaces and --metadata-weight search by stored images, and the truth's boxes ask for parts of them.",
+            hint="Add --no-boxes to compare whole images.",
         )
     searcher = searched.searching(spaces=spaces, fusion=fusion or "sum", metadata=metadata)
     return Searching(searcher, len(searched))

@@ -48,7 +48,9 @@ def by_class(evaluation: Evaluation, figures: Mapping[str, Estimate]) -> dict[st
 def print_figures(figures: Mapping[str, Estimate], table: Mapping[str, Mapping[str, float | None]]) -> None:
     """Print a line a metric, and the table by class where there is one."""
     for key, figure in figures.items():
-        click.echo(f"{key:14} {figure.value:.4f}  [{figure.low:.4f}, {figure.high:.4f}]  n={figure.n}")
+        known = figure.low == figure.low  # one query, or one class, has no interval
+        interval = f"  [{figure.low:.4f}, {figure.high:.4f}]" if known else "  [no interval]"
+        click.echo(f"{key:14} {figure.value:.4f}{interval}  n={figure.n}")
     if table:
         keys = list(next(iter(table.values())))
         click.echo("\n" + "  ".join(f"{key:>12}" for key in keys) + "  class")
@@ -61,7 +63,7 @@ def explain(facts: Mapping[str, Any], evaluation: Evaluation, joined: Joined) ->
     """Say what was run, and what was left out."""
     depth = "ranked whole" if facts["cut"] is None else f"first {facts['cut']} results judged"
     say.message(
-        f"Protocol {facts['name']}: {facts['queries']} queries, {facts['base']} images searched, {depth}; "
+        f"Protocol {facts['name']}: {facts['queries']} {'query' if facts['queries'] == 1 else 'queries'}, {facts['base']} images searched, {depth}; "
         f"intervals: {facts['intervals']}."
     )
     for note in [*facts.get("notes", []), *facts.get("drawing", [])]:
