@@ -79,7 +79,7 @@ def found(photos: Collection, evaluation: Evaluation, at: int) -> dict[str, floa
 def cut(path: Path, box: Box) -> Image:
     """Cut by Pillow, as the benchmark's own program does it."""
     with Pillow.open(path) as opened:
-        return np.asarray(opened.convert("RGB").crop(box))  # type: ignore[arg-type]
+        return np.asarray(opened.convert("RGB").crop(box))
 
 
 def cosines(photos: Collection, image: Image, others: Mapping[str, Image]) -> dict[str, float]:

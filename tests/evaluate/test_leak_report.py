@@ -44,7 +44,8 @@ def test_copies_are_counted_and_told_apart_by_the_truth(photos: Collection) -> N
     found = leaks_of_plan(photos, truth, plan_of(truth))
     # All six images ask; a0, a-copy, b0 and b-copy have a copy.
     assert found.to_json() == {
-        "exact": 1, "near": 1, "unverified": 0, "threshold": 0.85, "queries": 4, "relevant": 1,
+        "exact": 1, "near": 1, "changed": 0, "unverified": 0, "unaligned": 0, "threshold": 0.85,
+        "queries": 4, "relevant": 1,
     }  # fmt: skip
     assert found.queries == 6
     said = " ".join(found.sentences())

@@ -61,9 +61,10 @@ def print_figures(figures: Mapping[str, Estimate], table: Mapping[str, Mapping[s
 
 def explain(facts: Mapping[str, Any], evaluation: Evaluation, joined: Joined) -> None:
     """Say what was run, and what was left out."""
+    asked = "query" if facts["queries"] == 1 else "queries"
     depth = "ranked whole" if facts["cut"] is None else f"first {facts['cut']} results judged"
     say.message(
-        f"Protocol {facts['name']}: {facts['queries']} {'query' if facts['queries'] == 1 else 'queries'}, {facts['base']} images searched, {depth}; "
+        f"Protocol {facts['name']}: {facts['queries']} {asked}, {facts['base']} images searched, {depth}; "
         f"intervals: {facts['intervals']}."
     )
     for note in [*facts.get("notes", []), *facts.get("drawing", [])]:

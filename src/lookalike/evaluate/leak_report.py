@@ -49,7 +49,7 @@ class PlanLeaks:
     def to_json(self) -> dict[str, object]:
         """Return the counts, as ``lookalike evaluate --json`` gives them."""
         facts: dict[str, object] = self.inside.to_json()
-        for name in ("exact", "near", "unverified"):
+        for name in ("exact", "near", "changed", "unverified", "unaligned"):
             facts[name] = self.inside.to_json()[name] + self.outside.to_json()[name]
         return {**facts, "queries": self.touched, "relevant": int(self.relevant.sum())}
 
@@ -154,24 +154,36 @@ def between_sentences(leaks: Leaks, train: Collection, test: Collection) -> list
 
 def _count(*parts: Leaks) -> str:
     exact = sum(int(part.exact.sum()) for part in parts)
+    changed = sum(int(part.changed.sum()) for part in parts)
     pairs = "1 pair" if exact == 1 else f"{exact} pairs"
-    return f"{pairs} of equal bytes, {sum(map(len, parts)) - exact} of equal pixels"
+    near = sum(map(len, parts)) - exact - changed
+    return f"{pairs} of equal bytes, {near} of equal pixels, {changed} cropped, turned a little or without colours"
 
 
 def _how(leaks: Leaks) -> str:
-    if np.isnan(leaks.threshold):
-        return "bytes were compared, not pixels"
-    return f"bytes, and pixels of pairs that score {leaks.threshold:.3g} or more, were compared"
+    what = ["bytes"]
+    if not np.isnan(leaks.threshold):
+        what.append(f"the pixels of pairs that score {leaks.threshold:.3g} or more")
+    if leaks.nearest:
+        also = ", and of what is alike in grey" if leaks.everything else ""
+        what.append(f"the details of each query's {leaks.nearest} nearest{also}")
+    said = f"{', '.join(what)} were compared"
+    return said if leaks.nearest else f"{said}; crops, small rotations and grey copies were not looked for: too many"
 
 
 def _unverified(*parts: Leaks) -> list[str]:
-    count = sum(part.unverified for part in parts)
-    if not count:
-        return []
-    return [
-        f"{count} more pairs score that high; their pixels were not compared: too many, or images that could not be "
-        "read here."
-    ]
+    said = []
+    if count := sum(part.unverified for part in parts):
+        said.append(
+            f"{count} more pairs score that high; their pixels were not compared: too many, or images that could not "
+            "be read here."
+        )
+    if count := sum(part.unaligned for part in parts):
+        said.append(
+            f"{count} pairs of near neighbours were not laid over one another, for the same reasons: crops, small "
+            "rotations and grey copies among them are not found."
+        )
+    return said
 
 
 def _named(collection: Collection, rows: Rows) -> list[str]:
