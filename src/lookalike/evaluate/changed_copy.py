@@ -20,7 +20,7 @@ from ..types import Image, Rows
 from .copy_alignment import lay_over, sampled
 from .copy_windows import GRID, ORIENTATIONS, Shapes, rough, shapes, turned
 from .leak_neighbours import together
-from .same_picture import SIDE
+from .same_picture import DIFFERENCE, SIDE
 
 __all__ = ["AGREEMENT", "Shot", "Shots", "alike_in_grey", "changed_copies", "shot"]
 
@@ -32,6 +32,10 @@ Flags = npt.NDArray[np.bool_]
 AGREEMENT = 0.95  # of details: different photographs of one fruit on one table reach it; other pairs 0.8 at most
 EVERYWHERE = 0.6  # in each part with details: drawings that differ in a mouth have less
 OVERLAP = 0.5  # of the part
+SIZES = (
+    0.45,
+    1.15,
+)  # of the part in the picture, along any direction: any disc can be laid over any other, in some size
 ROUGH = 0.65  # below it an alignment is not tried
 COLOURS = 14.0  # root mean square of the difference of colour, of 255, without brightness
 COLOURLESS = 5.0  # the same of a picture to its own grey: JPEG makes that much of nothing
@@ -135,6 +139,9 @@ def changed_copies(left: Shots, right: Shots, pairs: NearPairs) -> tuple[NearPai
     parts, pictures = _turned(np.where(turn, first, second), guess.position[some]), np.where(turn, second, first)
     laid = lay_over(parts @ _TO_GREY, pictures @ _TO_GREY, guess.warp[some])
     good = np.flatnonzero((laid.agreement >= AGREEMENT) & (laid.least >= EVERYWHERE) & (laid.overlap >= OVERLAP))
+    sizes = np.linalg.svd(laid.warp[good][:, [[0, 1], [3, 4]]], compute_uv=False)  # (P, 2)
+    good = good[(sizes.min(axis=1) >= SIZES[0]) & (sizes.max(axis=1) <= SIZES[1])]
+    good = good[_as_bright(parts[good], pictures[good], laid.warp[good])]
     good = good[_colours_agree(parts[good], pictures[good], laid.warp[good])]
     return NearPairs(pairs.rows_a[some[good]], pairs.rows_b[some[good]], laid.agreement[good]), len(likely) - len(some)
 
@@ -145,6 +152,14 @@ def _turned(pictures: npt.NDArray[np.uint8], positions: npt.NDArray[np.int64]) -
         some = positions == position
         out[some] = turned(pictures[some], position)
     return out
+
+
+def _as_bright(parts: npt.NDArray[np.uint8], pictures: npt.NDArray[np.uint8], warp: Floats) -> Flags:
+    """Return (P,): whether both are about as bright where both are, as ``same_picture`` has it."""
+    values, inside = sampled(pictures @ _TO_GREY, warp)
+    apart = ((parts @ _TO_GREY - values) ** 2).mean(axis=(1, 2), where=inside)
+    near: Flags = np.sqrt(apart) <= DIFFERENCE
+    return near
 
 
 def _colours_agree(parts: npt.NDArray[np.uint8], pictures: npt.NDArray[np.uint8], warp: Floats) -> Flags:

@@ -21,8 +21,8 @@ __all__ = ["Laid", "lay_over", "sampled"]
 
 Floats = npt.NDArray[np.float32]
 
-_ROUNDS = ((2.0, 2, 10), (1.0, 1, 6))  # blur in pixels, every n-th pixel, iterations
-_PROMISING = 0.5  # agreement after the first round below which the second is not run; copies have more
+# Blur in pixels, every n-th pixel, iterations, and the agreement without which the round is not run: copies have more.
+_ROUNDS = ((2.0, 3, 5, -1.0), (2.0, 2, 5, 0.15), (1.0, 1, 6, 0.5))
 _LARGEST_STEP = 0.1  # of half a picture
 _DAMPING = 1e-3
 _GAIN = (0.2, 5.0)
@@ -78,9 +78,8 @@ def _laid(parts: Floats, pictures: Floats, start: Floats) -> Laid:
     warp = start.astype(np.float32)
     going = np.arange(len(parts))
     out = _agreement(parts, pictures, warp)
-    for place, (blur, step, rounds) in enumerate(_ROUNDS):
-        if place:
-            going = going[out.agreement[going] >= _PROMISING]
+    for blur, step, rounds, least in _ROUNDS:
+        going = going[out.agreement[going] >= least]
         if not len(going):
             break
         warp[going] = _aligned(
