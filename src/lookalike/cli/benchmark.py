@@ -120,15 +120,16 @@ def evaluate_benchmark(parameters: dict[str, Any]) -> int:
 def _run(photos: Collection, material: Material, at: int, parameters: dict[str, Any]) -> dict[str, Any]:
     """Measure one run, show it unless ``--json`` was asked for, and return what ``--json`` says of it."""
     from ..evaluate.benchmarks.running import prepare, run_benchmark
+    from ..evaluate.clustered import summarise_all
     from ..evaluate.report import write_report
-    from ..evaluate.summary import summarise
 
     run = material.runs[at]
     how = {"average": parameters["average"], "by": parameters["by"], "seed": parameters["seed"]}
     prepared = prepare(photos, run, seed=parameters["seed"], boxes=parameters["boxes"])
     leaks = None if material.copies or not parameters["leak_check"] else _leaks(photos, prepared)
     evaluation = run_benchmark(photos, prepared, shown=SHOWN)
-    figures = summarise(evaluation.judged, list(parameters["metrics"]) or list(run.metrics), **how)
+    keys = list(parameters["metrics"]) or list(run.metrics)
+    figures = summarise_all(evaluation.judged, keys, searcher=photos.searcher, joined=prepared.joined, **how)
     facts = facts_of(evaluation, average=parameters["average"], by=parameters["by"])
     table = by_class(evaluation, figures) if parameters["per_class"] else {}
     if not parameters["as_json"]:

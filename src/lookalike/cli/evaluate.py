@@ -116,9 +116,9 @@ def command(
     no_benchmark(parameters)
     from dataclasses import replace
 
+    from ..evaluate.clustered import summarise_all
     from ..evaluate.defaults import default_metrics
     from ..evaluate.protocols import run_protocol
-    from ..evaluate.summary import summarise
     from ..evaluate.truth import read_truth
     from ..evaluate.vector_files import VectorSet, load_set
 
@@ -142,12 +142,13 @@ def command(
         if spaces or metadata:
             asked = _together(searched, joined, spaces, fusion, metadata)
         evaluation = run_protocol(asked, joined, protocol, cut=cut, shown=shown, seed=seed)
-        keys = list(metrics) or default_metrics(evaluation, few=as_json)
-        figures = summarise(evaluation.judged, keys, average=average, by=by, seed=seed)
+        keys = list(metrics) or default_metrics(evaluation)
+        how: dict[str, Any] = {"average": average, "by": by, "seed": seed}
+        figures = summarise_all(evaluation.judged, keys, searcher=asked.searcher, joined=joined, **how)
         if run_out:
             _write_run(evaluation, searched, run_out)
         if report:
-            written = _report(evaluation, figures, searched, report, average=average, by=by, seed=seed)
+            written = _report(evaluation, figures, searched, report, **how)
     facts = facts_of(evaluation, average=average, by=by)
     table = by_class(evaluation, figures) if per_class else {}
     if as_json:
