@@ -109,7 +109,8 @@ def test_planes_are_what_is_normalised_channel_by_channel() -> None:
     images = [noise(7, 5), noise(7, 5)]
     expected = steps.normalise(np.stack(images)).transpose(0, 3, 1, 2)
     found = steps.planes(images)
-    assert (found.dtype, found.flags.c_contiguous) == (np.float32, True)
+    assert found.dtype == np.float32
+    assert found.flags.c_contiguous
     assert np.array_equal(found, expected)  # to the bit: vectors that are stored already do not change
 
 
