@@ -20,6 +20,7 @@ import click
 from lookalike import errors
 from lookalike.cli.app import app
 from lookalike.embed import ALIASES, EMBEDDERS, RECOMMENDED
+from lookalike.evaluate.metrics import METRICS
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "benchmarks" / "results"
@@ -536,6 +537,17 @@ def _speed_row(row: Json) -> str:
     return f"| {row['what']} | {measured}{missed} | {aim} | {row['beside']} |"
 
 
+def metric_table() -> str:
+    """Return the table of metrics."""
+    kinds = {"query": "each query", "pooled": "all pairs", "clusters": "clusters"}
+    lines = ["| key | of | what | from |", "|---|---|---|---|"]
+    for key, metric in METRICS.items():
+        lines.append(f"| `{key}` | {kinds[metric.kind]} | {metric.definition} | {metric.source} |")
+    bounds = {(metric.worst, metric.best) for metric in METRICS.values()}
+    said = " or ".join(f"{worst:g} (worst) to {best:g} (best)" for worst, best in sorted(bounds))
+    return "\n".join([*lines, "", f"All are ratios, from {said}."])
+
+
 def leak_table() -> str:
     """Return the table of what the leak check finds of copies that were made."""
     found = _result("leaks")
@@ -609,6 +621,7 @@ def _ends(values: list[float], *, sign: bool = False) -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "leak-table": leak_table,
+    "metric-table": metric_table,
     "quality-table": quality_table,
     "regions-table": regions_block,
     "serve-routes": serve_routes,

@@ -47,6 +47,20 @@ def test_the_agreement_is_scikit_learns_of_the_labelled_images_alone() -> None:
     assert cluster_estimates(searched, joined, ["nmi"], seed=3)["nmi"] == found["nmi"]
 
 
+def test_the_interval_is_that_of_resampled_images() -> None:
+    cluster = pytest.importorskip("sklearn.cluster")
+    metrics = pytest.importorskip("sklearn.metrics")
+    searched, joined = made(0.7)
+    found = cluster_estimates(searched, joined, ["ami"])["ami"]
+    named = np.repeat([0, 1, 2], 6)
+    clusters = cluster.KMeans(3, n_init=4, random_state=0).fit_predict(searched.vectors(np.arange(18)))
+    rng = np.random.default_rng(7)  # other draws than those of the interval
+    draws = (rng.integers(0, 18, 18) for _ in range(400))
+    spread = np.std([metrics.adjusted_mutual_info_score(named[drawn], clusters[drawn]) for drawn in draws])
+    assert found.high - found.value == pytest.approx(min(1.96 * spread, 1 - found.value), rel=0.25)
+    assert found.low == pytest.approx(max(0, found.value - 1.96 * spread), abs=0.1)
+
+
 def test_beside_other_metrics_in_the_order_asked_for() -> None:
     pytest.importorskip("sklearn")
     searched, joined = made(0.0)

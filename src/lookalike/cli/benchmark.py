@@ -122,6 +122,7 @@ def _run(photos: Collection, material: Material, at: int, parameters: dict[str, 
     from ..evaluate.benchmarks.running import prepare, run_benchmark
     from ..evaluate.clustered import summarise_all
     from ..evaluate.report import write_report
+    from ..evaluate.value_table import write_values
 
     run = material.runs[at]
     how = {"average": parameters["average"], "by": parameters["by"], "seed": parameters["seed"]}
@@ -130,13 +131,18 @@ def _run(photos: Collection, material: Material, at: int, parameters: dict[str, 
     evaluation = run_benchmark(photos, prepared, shown=SHOWN)
     keys = list(parameters["metrics"]) or list(run.metrics)
     figures = summarise_all(evaluation.judged, keys, searcher=photos.searcher, joined=prepared.joined, **how)
-    facts = facts_of(evaluation, average=parameters["average"], by=parameters["by"])
+    facts = facts_of(evaluation, figures, average=parameters["average"], by=parameters["by"])
     table = by_class(evaluation, figures) if parameters["per_class"] else {}
     if not parameters["as_json"]:
         if run.name:
             click.echo(f"{chr(10) * bool(at)}{run.name}")
         print_figures(figures, table)
         explain(facts, evaluation, prepared.joined)
+    if parameters["per_query"]:
+        path = Path(parameters["per_query"])
+        path = path.with_stem(f"{path.stem}-{run.name}") if run.name else path
+        count = write_values(evaluation.judged, keys, path)
+        say.message(f"The values of {count} queries are in {printable(str(path))}.")
     if parameters["report"]:
         folder = parameters["report"] / run.name if run.name else parameters["report"]
         written = write_report(evaluation, records=photos.store, folder=folder, figures=figures, **how)

@@ -12,6 +12,7 @@ import click
 from ..errors import BadInput, NoSuchFile
 from ..images.printable import printable
 from . import say
+from .metric_list import check_metrics
 from .options import as_json, open_collection
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def command(
     from ..evaluate.report import write_comparison
     from ..evaluate.truth import read_truth
 
+    check_metrics(metrics)
     truth = read_truth(truth_path, format=truth_format)
     average: Any = "macro" if macro else "micro"
     with ExitStack() as opened:
@@ -171,8 +173,8 @@ def _print(compared: Compared) -> None:
 
 def _say_left_out(compared: Compared) -> None:
     say.message(
-        f"{len(compared)} queries that both answered; 95% intervals of B - A, paired test, p corrected for "
-        f"{len(compared.metrics)} metrics (Holm)."
+        f"{len(compared)} queries that both answered; 95% intervals of B - A, paired test, p corrected for the number "
+        f"of metrics, {len(compared.metrics)} (Holm)."
     )
     for ids, why in (
         (compared.only_first, "queries are only in A"),

@@ -14,6 +14,7 @@ from . import say
 from .benchmark import benchmark_options, evaluate_benchmark, no_benchmark
 from .figures import by_class, explain, facts_of, print_figures
 from .leak_check import check_leaks, leak_options
+from .metric_list import LIST, check_metrics, list_metrics
 from .options import as_json, collection_option, open_collection
 
 if TYPE_CHECKING:
@@ -56,11 +57,14 @@ RUN_DEPTH = 100
 )
 @click.option("--fusion", type=click.Choice(["sum", "rrf"]), help="With --spaces, as in search.")
 @click.option("--metadata-weight", "metadata", metavar="COLUMN:W,...", default="", help="As in search.")
-@click.option("--metric", "metrics", multiple=True, metavar="KEY", help="Such as map or recall@10; repeatable.")
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="KEY", help="Such as map or recall@10; repeatable; or `list`."
+)
 @click.option("--cut", type=click.IntRange(1), metavar="K", help="Judge the first K results only. Default: all.")
 @click.option("--average", type=click.Choice(["micro", "macro"]), default="micro", help="Over queries, or classes.")
 @click.option("--by", type=click.Choice(["class", "query"]), help="What the intervals draw. Default: classes if known.")
 @click.option("--per-class", is_flag=True, help="A table by class as well.")
+@click.option("--per-query", metavar="FILE", type=click.Path(dir_okay=False), help="Write a CSV with a line a query.")
 @click.option(
     "--run-out", metavar="FILE", type=click.Path(), help=f"Write a TREC run of the first {RUN_DEPTH} results."
 )
@@ -88,6 +92,7 @@ def command(
     average: Any,
     by: Any,
     per_class: bool,
+    per_query: str | None,
     run_out: str | None,
     report: Path | None,
     seed: int,
@@ -111,6 +116,9 @@ def command(
     lookalike evaluate --benchmark sop --data Stanford_Online_Products
     """
     parameters = click.get_current_context().params
+    if LIST in metrics:
+        return list_metrics(as_json=as_json)
+    check_metrics(metrics)
     if benchmark is not None:
         return evaluate_benchmark(parameters)
     no_benchmark(parameters)
@@ -120,6 +128,7 @@ def command(
     from ..evaluate.defaults import default_metrics
     from ..evaluate.protocols import run_protocol
     from ..evaluate.truth import read_truth
+    from ..evaluate.value_table import write_values
     from ..evaluate.vector_files import VectorSet, load_set
 
     known = read_truth(str(truth), format=format, label=label)
@@ -147,9 +156,12 @@ def command(
         figures = summarise_all(evaluation.judged, keys, searcher=asked.searcher, joined=joined, **how)
         if run_out:
             _write_run(evaluation, searched, run_out)
+        if per_query:
+            count = write_values(evaluation.judged, keys, per_query)
+            say.message(f"The values of {count} queries are in {printable(per_query)}.")
         if report:
             written = _report(evaluation, figures, searched, report, **how)
-    facts = facts_of(evaluation, average=average, by=by)
+    facts = facts_of(evaluation, figures, average=average, by=by)
     table = by_class(evaluation, figures) if per_class else {}
     if as_json:
         answer: dict[str, Any] = {

@@ -20,6 +20,7 @@ from .truth.joining import Joined
 __all__ = ["cluster_estimates", "summarise_all"]
 
 RESAMPLES = 200  # each computes the agreement anew, and the expected one of ami takes milliseconds
+_WIDTH = 1.96  # standard deviations to each end of a 95% interval
 
 
 def summarise_all(
@@ -48,8 +49,10 @@ def summarise_all(
 def cluster_estimates(searcher: Searcher, joined: Joined, keys: Sequence[str], *, seed: int = 0) -> dict[str, Estimate]:
     """Cluster the labelled images by k-means, one cluster a label, and return how well both agree.
 
-    The interval draws images, 200 times, with the clusters as they are: it does not hold what another start of k-means
-    would give.
+    The interval is the value and 1.96 standard deviations to both sides, of 200 resamples of the images with the
+    clusters as they are (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 12), cut at the metric's
+    bounds. It does not hold what another start of k-means would give. Percentiles of the resamples would lie too high:
+    an image that is drawn twice agrees with itself.
 
     Args:
         searcher: gives the vectors.
@@ -71,12 +74,14 @@ def cluster_estimates(searcher: Searcher, joined: Joined, keys: Sequence[str], *
     draws = [rng.integers(0, len(at), len(at)) for _ in range(RESAMPLES)]
     out = {}
     for key in keys:
-        agreement = parse_metric(key)[0].agreement
-        if agreement is None:
+        metric = parse_metric(key)[0]
+        if metric.agreement is None:
             raise BadInput(f"{key!r} is no metric of clusters.")
-        values = [agreement(named[drawn], found[drawn]) for drawn in draws] if len(at) > 1 else [np.nan]
-        low, high = np.quantile(values, [0.025, 0.975])
-        out[key] = Estimate(agreement(named, found), float(low), float(high), len(at))
+        value = metric.agreement(named, found)
+        spread = np.std([metric.agreement(named[drawn], found[drawn]) for drawn in draws], ddof=1)
+        half = _WIDTH * float(spread) if len(at) > 1 else np.nan
+        low, high = max(value - half, min(value, metric.worst)), min(value + half, metric.best)
+        out[key] = Estimate(value, low if len(at) > 1 else np.nan, high if len(at) > 1 else np.nan, len(at))
     return out
 
 

@@ -56,7 +56,13 @@ class PlanLeaks:
     def sentences(self) -> list[str]:
         """Return what a person should know before the figures."""
         if not len(self):
-            return [f"No query has a copy in the base ({_how(self.inside)}).", *_unverified(self.inside, self.outside)]
+            left = _unverified(self.inside, self.outside)
+            none = (
+                "No copy of a query was found in the base, as far as was looked"
+                if left
+                else ("No query has a copy in the base")
+            )
+            return [f"{none} ({_how(self.inside)}).", *left]
         said = [
             f"{self.touched} of {self.queries} queries have a copy in the base: {_count(self.inside, self.outside)}, "
             f"for example {', '.join(self.examples)} ({_how(self.inside)})."
@@ -141,7 +147,13 @@ def _with(junk: Pairs | None, fresh: npt.NDArray[np.int64]) -> Pairs:
 def between_sentences(leaks: Leaks, train: Collection, test: Collection) -> list[str]:
     """Return what to say of copies of training images among the tested ones."""
     if not len(leaks):
-        return [f"No tested image is a copy of one of {train.path} ({_how(leaks)}).", *_unverified(leaks)]
+        left = _unverified(leaks)
+        none = (
+            f"No copy of an image of {train.path} was found among the tested, as far as was looked"
+            if left
+            else (f"No tested image is a copy of one of {train.path}")
+        )
+        return [f"{none} ({_how(leaks)}).", *left]
     tested = len(np.unique(leaks.rows_b))
     pairs = zip(_named(train, leaks.rows_a), _named(test, leaks.rows_b), strict=True)
     examples = ", ".join(f"{printable(a)} = {printable(b)}" for a, b in pairs)
@@ -163,7 +175,8 @@ def _count(*parts: Leaks) -> str:
 def _how(leaks: Leaks) -> str:
     what = ["bytes"]
     if not np.isnan(leaks.threshold):
-        what.append(f"the pixels of pairs that score {leaks.threshold:.3g} or more")
+        pairs = "as many pairs as could be" if leaks.unverified else "pairs"
+        what.append(f"the pixels of {pairs} that score {leaks.threshold:.3g} or more")
     if leaks.nearest:
         also = ", and of what is alike in grey" if leaks.everything else ""
         what.append(f"the details of each query's {leaks.nearest} nearest{also}")

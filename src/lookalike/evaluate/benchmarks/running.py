@@ -149,7 +149,8 @@ def run_benchmark(photos: Collection, prepared: Prepared, *, shown: int = 10) ->
 
 def _classes(run: Run, joined: Joined, rows: Ints) -> npt.NDArray[np.object_]:
     classes = run.classes or {}
-    by_row = {int(row): classes[name] for row, name in zip(joined.rows, joined.truth.names, strict=True) if row >= 0}
+    named = zip(joined.rows.tolist(), joined.truth.names, strict=True)
+    by_row = {row: classes[name] for row, name in named if name in classes}  # distractors have none
     return np.array([by_row[int(row)] for row in rows], dtype=object)
 
 
