@@ -345,8 +345,8 @@ class Store(Protocol):
         """Map content hashes to a row whose vector in ``space`` is of those very bytes; unknown ones are left out."""
         ...
 
-    def records(self) -> Iterator[Record]:
-        """Yield every record by ascending row, without holding all of them in memory."""
+    def records(self, *, after: int = -1) -> Iterator[Record]:
+        """Yield every record whose row is above ``after``, by ascending row, without holding all of them in memory."""
         ...
 
     def metadata(self) -> Iterator[tuple[int, Metadata]]:

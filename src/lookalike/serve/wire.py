@@ -24,6 +24,7 @@ __all__ = [
     "Facet",
     "Feedback",
     "FeedbackSaved",
+    "GetMany",
     "GroupInfo",
     "Health",
     "Hit",
@@ -36,6 +37,7 @@ __all__ = [
     "QueryBody",
     "QueryItem",
     "Record",
+    "Records",
     "RegionInfo",
     "Samples",
     "SavedRecord",
@@ -258,6 +260,19 @@ class SavedRecords(_Answer):
 
     saved: list[SavedRecord]
     skipped: list[SkippedRecord]
+
+
+class Records(_Answer):
+    """Stored images."""
+
+    records: list[Record]
+    next: int | None = Field(default=None, description="`after` of the next page; absent on the last")
+
+
+class GetMany(_Request):
+    """Ids to look up; those that are not there are passed over."""
+
+    ids: list[str]
 
 
 class Samples(_Answer):

@@ -291,9 +291,9 @@ class SqliteStore:
                     found[raw.hex()] = row
         return found
 
-    def records(self) -> Iterator[Record]:
-        """Yield every record by ascending row, a page at a time: a long walk sees what is committed meanwhile."""
-        last = -1
+    def records(self, *, after: int = -1) -> Iterator[Record]:
+        """Yield records by ascending row, a page at a time: a long walk sees what is committed meanwhile."""
+        last = after
         while True:
             with self._connections.use() as db:
                 page = db.execute(

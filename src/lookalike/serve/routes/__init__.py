@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import collections, explain, feedback, health, jobs, pictures, records, search, session
+from . import collections, explain, feedback, health, jobs, listing, pictures, records, search, session
 
 __all__ = ["ROUTERS"]
 
@@ -10,6 +10,7 @@ ROUTERS = [
     search.router,
     explain.router,
     records.router,
+    listing.router,
     pictures.router,
     jobs.router,
     feedback.router,
