@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import urljoin
 
 from ..collection.results import Results, hit_to_json
@@ -57,18 +57,26 @@ class RemoteResults(Results):
         next: the cursor of the next page; None: there is none.
     """
 
+    hits: tuple[RemoteHit, ...]
     search_id: str = ""
     query_id: str = ""
     next: str | None = None
+
+    def __iter__(self) -> Iterator[RemoteHit]:
+        return iter(self.hits)
+
+    @overload
+    def __getitem__(self, place: int) -> RemoteHit: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[RemoteHit]: ...
+    def __getitem__(self, place: int | slice) -> RemoteHit | Sequence[RemoteHit]:
+        return self.hits[place]
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``lookalike search --json`` prints, with the addresses of the pictures."""
         # Not super(): the class that @dataclass(slots=True) makes is another than the one that super() would mean.
         answer = Results.to_json(self)
-        answer["hits"] = [
-            {**hit_to_json(hit), "link": hit.link, "thumbnail": hit.thumbnail} if isinstance(hit, RemoteHit) else hit
-            for hit in self.hits
-        ]
+        answer["hits"] = [{**hit_to_json(hit), "link": hit.link, "thumbnail": hit.thumbnail} for hit in self.hits]
         return {**answer, "search_id": self.search_id, "query_id": self.query_id}
 
 
@@ -89,7 +97,7 @@ def results_of(pages: Sequence[wire.SearchAnswer], query: Query, server: str) ->
 def hit_of(hit: wire.Hit, server: str) -> RemoteHit:
     """Return a hit, its addresses made whole."""
     link, thumbnail = _whole(hit.link, server), _whole(hit.thumbnail, server)
-    region, group = hit.region, hit.group
+    group, box = hit.group, hit.region
     return RemoteHit(
         rank=hit.rank,
         id=hit.id,
@@ -99,12 +107,10 @@ def hit_of(hit: wire.Hit, server: str) -> RemoteHit:
         metadata=hit.metadata,
         relevance=hit.relevance,
         found_by=hit.found_by,
-        group=None if group is None else Group(group.by, group.value, group.size),
+        group=Group(group.by, group.value, group.size) if group else None,
         width=hit.width,
         height=hit.height,
-        region=None
-        if region is None
-        else Region(region.x0, region.y0, region.x1, region.y1, region.score, region.label),
+        region=Region(box.x0, box.y0, box.x1, box.y1, box.score, box.label) if box else None,
         link=link,
         thumbnail=thumbnail,
         scores=hit.scores,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import logging
+import math
 import random
 import time
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class Retries:
         """
         if attempt >= self.most or not failure.passing or not (call.repeatable or failure.untouched):
             raise failure.error
-        pause = min(MOST_S, FIRST_S * 2.0 ** float(attempt)) * random.uniform(0.5, 1.0)
+        pause = min(MOST_S, math.ldexp(FIRST_S, attempt)) * random.uniform(0.5, 1.0)
         if failure.after_s is not None:
             if failure.after_s > self.longest_wait_s:
                 raise failure.error
