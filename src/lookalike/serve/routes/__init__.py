@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import collections, explain, feedback, health, jobs, pictures, records, search, session
+from . import clip_retrieval, collections, explain, feedback, health, jobs, pictures, records, search, session
 
 __all__ = ["ROUTERS"]
 
@@ -16,4 +16,5 @@ ROUTERS = [
     collections.router,
     session.router,
     health.router,
+    clip_retrieval.router,
 ]
