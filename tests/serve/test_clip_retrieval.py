@@ -7,26 +7,21 @@ import importlib.util
 import io
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image as Pillow
 
 import lookalike
 from hub_models import Clip
 from lookalike.serve import Settings, create_app
 from pictures import picture, write_pictures
-from serving import Client
+from serving import Client, on_loopback
 
 PUBLISHED = "clip-retrieval==2.45.0"
 IMAGES = 24
@@ -51,23 +46,6 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@contextmanager
-def served(settings: Settings) -> Iterator[str]:
-    """A real server on the loopback."""
-    app = create_app(settings)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
 
 
 def metadata_of(seed: int) -> dict[str, Any]:
@@ -104,7 +82,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def url(folders: dict[str, str]) -> Iterator[str]:
-    with served(Settings(collections=folders, access_log=False)) as url:
+    with on_loopback(create_app(Settings(collections=folders, access_log=False))) as url:
         yield url
 
 
@@ -236,7 +214,8 @@ def test_a_key_travels_in_the_address(
 
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     key = add_key(tmp_path / "keys.toml", "shop", "search")
-    with served(Settings(collections=folders, access_log=False, api_keys=str(tmp_path / "keys.toml"))) as url:
+    settings = Settings(collections=folders, access_log=False, api_keys=str(tmp_path / "keys.toml"))
+    with on_loopback(create_app(settings)) as url:
         place = url.removeprefix("http://")
         asked = [f"http://{place}", f"http://any:wrong@{place}", f"http://any:{key}@{place}"]
         answers = [
