@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import collections, explain, feedback, health, jobs, listing, pictures, records, search, session
+from . import clip_retrieval, collections, explain, feedback, health, jobs, listing, pictures, records, search, session
 
 __all__ = ["ROUTERS"]
 
@@ -17,4 +17,5 @@ ROUTERS = [
     collections.router,
     session.router,
     health.router,
+    clip_retrieval.router,
 ]
