@@ -38,7 +38,6 @@ Json = dict[str, Any]
 SETS = ("emoji", "logos", "scenes", "grocery", "photos", "coco128")
 NETWORKS = {
     "MobileNet v1 0.25 224": "mobilenet_v1_0.25_224_1_default_1.tflite",
-    "MobileNet v1 0.5 160": "mobilenet_v1_0.5_160_quant.tflite",
     "MobileNet v1 1.0 224": "mobilenet_v1_1.0_224_quant_embedding_extractor.tflite",
     "MobileNet v2 1.0 224": "tf2_mobilenet_v2_1.0_224_ptq.tflite",
 }
@@ -60,10 +59,10 @@ class Way:
     device: str = "auto"
 
 
-FULL = "float32"
+FULL, PRODUCTS = "float32", "float32, products"
 WAYS = {
     FULL: Way(""),
-    "float32, products": Way("", products=True),
+    PRODUCTS: Way("", products=True),
     "int8-static": Way("int8-static:"),
     "int8-static, OpenVINO": Way("int8-static:", device="openvino"),
     "int8-dynamic": Way("int8-dynamic:", products=True),
@@ -124,6 +123,8 @@ def quality(specs: Mapping[str, str], material: Material, seed: int) -> tuple[Js
     count = 0
     with tempfile.TemporaryDirectory() as folder:
         for key, spec in specs.items():
+            if key == PRODUCTS:
+                continue  # the same vectors
             taught = create(spec, device=WAYS[key].device)
             if isinstance(taught, Learns):
                 learned = taught_by(spec, material, seed=seed)
@@ -170,7 +171,7 @@ def against(full: Judged, other: Judged, seed: int) -> Json:
 def show(name: str, line: Json) -> None:
     """Print what was measured of one network."""
     for key, pace in line["speed"].items():
-        gain = f"{pace['times_float32']['median']:.2f} x" if _beside(key) != key else ""
+        gain = f"{pace['times_float32']['median']:.2f} x" if key not in (FULL, PRODUCTS) else ""
         print(f"{name} {key:22} {pace['images_per_s']['median']:7.0f} images/s {gain}")
     for key, found in line["sets"].items():
         for way, each in found.items():
@@ -183,7 +184,7 @@ def show(name: str, line: Json) -> None:
 
 
 def _beside(key: str) -> str:
-    return "float32, products" if WAYS[key].products else FULL
+    return PRODUCTS if WAYS[key].products else FULL
 
 
 if __name__ == "__main__":
