@@ -37,6 +37,9 @@ SPEED = (
     "startup",
     "decoding",
     "serve_overhead",
+    "serve_load",
+    "serve_soak",
+    "page_paint",
 )  # the results in the order of the table
 # Of the table of all embedders on all benchmarks, what README shows.
 SHORT_ROWS = (
