@@ -40,6 +40,9 @@ SPEED = (
     "decoding",
     "evaluation_speed",
     "serve_overhead",
+    "serve_load",
+    "serve_soak",
+    "page_paint",
 )  # the results in the order of the table
 # Of the table of all embedders on all benchmarks, what README shows.
 SHORT_ROWS = (
