@@ -8,6 +8,7 @@ loop that people write, Pillow's full decode and the same model, one image at a 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 import lookalike
-from harness import arguments, interleave, ratios, row, spread, write_result
+from harness import RESULTS, arguments, commit, interleave, ratios, row, spread, write_result
 from lookalike.collection import Options
 from lookalike.embed import create
 from lookalike.images.decode import decode
@@ -34,32 +35,47 @@ BATCH = Options().batch_size
 CORES = os.cpu_count() or 1
 TARGET = 0.9
 MEMORY_TARGET = 1.1
+PARTS = ("small", "large", "vit", "memory")  # of the run, so that each is a matter of minutes
 
 
 def main() -> None:
-    options = arguments(__doc__ or "")
+    options = arguments(__doc__ or "", only=f"parts: {', '.join(PARTS)}")
     quick = bool(options.quick)
-    rounds = 2 if quick else 3
-    rows: list[dict[str, Any]] = []
-    figures: dict[str, Any] = {"cores": CORES, "batch": BATCH}
+    wanted = options.only or PARTS
+    if unknown := sorted(set(wanted) - set(PARTS)):
+        raise SystemExit(f"unknown: {', '.join(unknown)}; known: {', '.join(PARTS)}")
+    figures: dict[str, Any] = {} if quick or not options.only else _measured()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         model = folder / "vit" / "model.onnx"
-        model.parent.mkdir()
-        write_vit(model, seed=options.seed)
-        plans = [
-            ("builtin, 0.8 MP", "builtin", ONE_MEGAPIXEL, 128 if quick else 1536, rounds),
-            ("builtin, 12 MP", "builtin", TWELVE_MEGAPIXELS, 16 if quick else 96, rounds),
-            ("ViT-B/32 (ONNX), 0.8 MP", f"onnx:{model}", ONE_MEGAPIXEL, 64 if quick else 96, 2 if quick else 3),
-        ]
-        for name, embedder, size, count, some in plans:
-            made, detail = _pace(name, embedder, size, count, some, folder / "work", options.seed)
-            rows += made
-            figures[name] = detail
-        made, figures["memory"] = _memory(folder / "memory", 100 if quick else 5000, 1 if quick else 3, options.seed)
-        rows += made
-    n = sum(plan[3] for plan in plans)
+        plans = {
+            "small": ("builtin, 0.8 MP", "builtin", ONE_MEGAPIXEL, 128 if quick else 1536, 2 if quick else 5),
+            "large": ("builtin, 12 MP", "builtin", TWELVE_MEGAPIXELS, 16 if quick else 96, 2 if quick else 3),
+            "vit": ("ViT-B/32 (ONNX), 0.8 MP", f"onnx:{model}", ONE_MEGAPIXEL, 64 if quick else 96, 2 if quick else 3),
+        }
+        if "vit" in wanted:
+            model.parent.mkdir()
+            write_vit(model, seed=options.seed)
+        for part in wanted:
+            if part == "memory":
+                rows, detail = _memory(folder / "memory", 100 if quick else 5000, 1 if quick else 3, options.seed)
+            else:
+                rows, detail = _pace(*plans[part], folder / "work", options.seed)
+            figures[part] = {"rows": rows, "commit": commit(), **detail}
+    figures = {part: figures[part] for part in PARTS if part in figures}
+    rows = [line for part in figures.values() for line in part["rows"]]
+    n = sum(plan[3] for plan in plans.values())
+    figures = {"cores": CORES, "batch": BATCH, **figures}
     write_result("indexing", __doc__ or "", figures, n=n, seed=options.seed, rows=rows, quick=quick)
+
+
+def _measured() -> dict[str, Any]:
+    """Return the parts that have been measured before, on whatever machine: each says at which commit."""
+    path = RESULTS / "indexing.json"
+    if not path.is_file():
+        return {}
+    figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    return {part: figures[part] for part in PARTS if part in figures and "rows" in figures[part]}
 
 
 def _pace(
@@ -137,8 +153,9 @@ def _on_all_cores(work: Callable[[Any], Any], things: Sequence[Any]) -> list[Any
 
 def _one_batch_a_core(embedder: Any, batches: Sequence[Any]) -> None:
     # Two levels of threads would wait for each other, and a slow model alone makes the bound easy to keep.
+    # The same goes for a model that shares a batch among threads of its own.
     with threadpool_limits(1, user_api="blas"):
-        _on_all_cores(embedder.embed_prepared, batches)
+        _on_all_cores(getattr(embedder, "describe", embedder.embed_prepared), batches)
 
 
 def _loop(files: Sequence[Path], embedder: Any, batch: int) -> None:

@@ -20,6 +20,7 @@ SCRIPTS = (
     "quality",
     "embedder_speed",
     "serve_overhead",
+    "page_paint",
     "regions",
 )
 

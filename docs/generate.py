@@ -10,6 +10,7 @@ import argparse
 import inspect
 import json
 import re
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import click
 from lookalike import errors
 from lookalike.cli.app import app
 from lookalike.embed import ALIASES, EMBEDDERS, RECOMMENDED
+from lookalike.evaluate.metrics import METRICS
 from lookalike.train.losses import LOSSES
 from lookalike.train.miners import MINERS
 
@@ -29,7 +31,7 @@ WIDTH = 100  # of the commands' help, whatever the terminal
 Json = dict[str, Any]
 NOTICE = "<!-- Written by docs/generate.py (`make docs`): change the source that it describes. -->"
 NOT_YET = "*Not measured yet: `make bench` does.*"
-PLAIN = ("quality", "universal", "augment")  # results without rows for the table of speed
+PLAIN = ("quality", "universal", "augment", "quantised")  # results without rows for the table of speed
 MARKED = re.compile(r"<!-- begin:([\w-]+) -->\n.*?<!-- end:\1 -->", re.DOTALL)
 SPEED = (
     "indexing",
@@ -38,7 +40,11 @@ SPEED = (
     "exact_search",
     "startup",
     "decoding",
+    "evaluation_speed",
     "serve_overhead",
+    "serve_load",
+    "serve_soak",
+    "page_paint",
 )  # the results in the order of the table
 # Of the table of all embedders on all benchmarks, what README shows.
 SHORT_ROWS = (
@@ -219,10 +225,62 @@ def precision_section() -> list[str]:
         "lookalike index ~/Pictures --embedder int8:dinov2-small\n"
         "lookalike index ~/Pictures --embedder int8:onnx:model.onnx --device openvino    # with 'lookalike[openvino]'\n"
         "```",
-        "`--device openvino` runs any ONNX model on OpenVINO in place of ONNX Runtime: `a collection takes vectors of "
+        "`--device openvino` runs any ONNX model on OpenVINO in place of ONNX Runtime: a collection takes vectors of "
         "both, which are alike to rounding. int8 models are made once and kept in `$LOOKALIKE_CACHE/int8`, or the "
         "system's place for caches. Which of them loses how much depends on the model: `lookalike evaluate` says it for "
         "yours.",
+        *quantised_section(),
+        *end_to_end_section(),
+    ]
+
+
+def quantised_section() -> list[str]:
+    """Return what lower precision costs and gains on trained weights."""
+    result = _result("quantised")
+    if result is None:
+        return []
+    figures: Json = result["figures"]
+    sets = list(next(iter(figures.values()))["sets"])
+    lines = [
+        f"| network | precision | speed | cosine | {' | '.join(sets)} |",
+        f"|---|---|---|---|{'---|' * len(sets)}",
+    ]
+    for name, network in figures.items():
+        for way, pace in network["speed"].items():
+            images = f"{pace['images_per_s']['median']:,.0f}/s"
+            if way == "float32":
+                full = [next(iter(network["sets"][each].values()))["float32"] for each in sets]
+                cells = [images, "", *(f"{value:.3f}" for value in full)]
+            elif way.startswith("float32"):
+                continue
+            else:
+                found = [network["sets"][each][way] for each in sets]
+                cosine = f"{statistics.mean(each['cosine'] for each in found):.4f}"
+                cells = [f"{pace['times_float32']['median']:.2f}×, {images}", cosine, *map(_gain, found)]
+            lines.append(f"| {name} | {way} | {' | '.join(cells)} |")
+    return [
+        "What they cost on trained weights, published MobileNets: mAP of float32, and what each precision changes, with "
+        "95% intervals by the paired test (held-out classes; without a word it cannot tell). *Speed* is the model alone, "
+        "times float32 in the same layout; *cosine* the mean with the float32 vectors. For `int8-dynamic` the 1x1 "
+        "convolutions are written as products. All but the first network are weights that had been rounded to 8 bits once, "
+        "which is in favour of int8. There are no trained weights of a transformer at hand, so its loss is not known here.",
+        "\n".join(lines),
+        _origin(result),
+    ]
+
+
+def end_to_end_section() -> list[str]:
+    """Return how fast files become vectors beside other programs."""
+    result = _result("end_to_end")
+    if result is None:
+        return []
+    versions = result["figures"]["peers"]
+    return [
+        "Files on disk to stored vectors, a CLIP of ViT-B/32 size at 256 pixels with random weights, beside "
+        f"clip-retrieval {versions['clip-retrieval']} (PyTorch) and rclip {versions['rclip']} (ONNX Runtime), which run in "
+        "float32: same files, same weights, in turn, their models loaded before (`benchmarks/end_to_end.py`).",
+        "\n".join(["| what | measured | aim | beside |", "|---|---|---|---|", *map(_speed_row, result["rows"])]),
+        _origin(result),
     ]
 
 
@@ -404,7 +462,8 @@ def quality_section() -> list[str]:
         "mAP with 95% intervals, bootstrapped by class, on the benchmarks of [benchmarks.md](benchmarks.md) that are at "
         "hand, over their held-out classes where they have such. `grocery` is two tasks; `fashion-mnist` is a random "
         "part. The MobileNets are published ImageNet weights, run with `--embedder tflite:FILE`; they are no part of "
-        "the package. Embedders that learn a basis learned it from the very images, without labels.",
+        "the package. Embedders that learn a basis learned it from the very images, without labels. One label of `near_dup` "
+        "is wrong: `alpha_channel_image.png` is the photograph `ukbench00120`, which costs those that see it a little.",
         f"Of {' and '.join(episodes)} there is no mAP, but the accuracy of 20-way 1-shot episodes (by chance 0.05)."
         if episodes
         else "",
@@ -483,6 +542,38 @@ def _speed_row(row: Json) -> str:
     return f"| {row['what']} | {measured}{missed} | {aim} | {row['beside']} |"
 
 
+def metric_table() -> str:
+    """Return the table of metrics."""
+    kinds = {"query": "each query", "pooled": "all pairs", "clusters": "clusters"}
+    lines = ["| key | of | what | from |", "|---|---|---|---|"]
+    for key, metric in METRICS.items():
+        lines.append(f"| `{key}` | {kinds[metric.kind]} | {metric.definition} | {metric.source} |")
+    bounds = {(metric.worst, metric.best) for metric in METRICS.values()}
+    said = " or ".join(f"{worst:g} (worst) to {best:g} (best)" for worst, best in sorted(bounds))
+    return "\n".join([*lines, "", f"All are ratios, from {said}."])
+
+
+def leak_table() -> str:
+    """Return the table of what the leak check finds of copies that were made."""
+    found = _result("leaks")
+    if found is None:
+        return NOT_YET
+    sets = ("photos", "scenes", "emoji", "logos")
+    figures = found["figures"]
+    lines = ["| copies that are found, % | " + " | ".join(sets) + " |", "|---" * (len(sets) + 1) + "|"]
+    for kind in figures[sets[0]]["copies_found"]:
+        shares = (100 * figures[name]["copies_found"][kind] for name in sets)
+        lines.append(f"| {kind} | " + " | ".join(f"{share:.0f}" for share in shares) + " |")
+    pairs = (f"{figures[name]['false_alarms']}" for name in sets)
+    lines.append("| pairs reported beside them that are none, all kinds together | " + " | ".join(pairs) + " |")
+    counts = ", ".join(f"{figures[name]['pictures']:,} {name}" for name in sets)
+    longest = max(figures["photos"]["seconds"].values())
+    about = (
+        f"{figures['photos']['copied']} copies of each kind, searched among {counts}; one check among the photos took"
+    )
+    return "\n".join([*lines, "", f"{about} up to {longest:.1f} s. {_origin(found)}"])
+
+
 def _origin(result: Json) -> str:
     """Return where the figures come from, in one sentence."""
     machine = result["machine"]
@@ -552,6 +643,8 @@ def miner_table() -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "loss-table": loss_table,
     "miner-table": miner_table,
+    "leak-table": leak_table,
+    "metric-table": metric_table,
     "quality-table": quality_table,
     "regions-table": regions_block,
     "serve-routes": serve_routes,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import httpx
+import uvicorn
 from fastapi import FastAPI
 
-__all__ = ["Client", "Start", "item", "query"]
+__all__ = ["Client", "Start", "item", "on_loopback", "query"]
 
 Start = Callable[..., AbstractContextManager["Client"]]
 
@@ -47,3 +51,21 @@ def item(kind: str, value: str, **more: Any) -> dict[str, Any]:
 
 def query(*items: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"query": {"items": list(items)}, **more}
+
+
+@contextmanager
+def on_loopback(app: Any) -> Iterator[str]:
+    """Run an application on a port of its own, in a thread; gives its address."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()

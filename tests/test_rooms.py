@@ -74,6 +74,13 @@ def test_rooms_import_left_to_right_only(path: Path) -> None:
         assert allowed, f"{path.name}:{line}: {room} may not import {other}, which is not to its left"
 
 
+@pytest.mark.parametrize("path", sorted((SOURCE / "client").glob("*.py")), ids=lambda path: str(path.name))
+def test_the_client_knows_of_the_server_only_what_travels(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "serve":
+            assert (node.module, [alias.name for alias in node.names]) == ("serve", ["wire"]), node.lineno
+
+
 def test_every_room_has_a_place() -> None:
     rooms = {room_of(path) for path in FILES} - {"__init__", "__main__"}
     assert rooms <= set(PLACE)
@@ -99,6 +106,12 @@ def test_nothing_heavy_is_loaded_at_start(code: str) -> None:
     probe = f"{code}\nimport sys\nprint('LOADED', *sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("LOADED"), done.stdout
+
+
+def test_a_client_loads_http_with_its_first_request() -> None:
+    probe = "import lookalike, sys; lookalike.Client('http://h/x')\nprint({'httpx', 'pydantic'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_all_names_are_public_and_exist() -> None:

@@ -14,15 +14,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .client import AsyncClient, Client
     from .collection import Collection, open, restore
     from .errors import LookalikeError
     from .types import Hit, Query, Record, VectorSpace
 
 __version__ = "0.1.0"
 
-__all__ = ["Collection", "Hit", "LookalikeError", "Query", "Record", "VectorSpace", "__version__", "open", "restore"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Collection",
+    "Hit",
+    "LookalikeError",
+    "Query",
+    "Record",
+    "VectorSpace",
+    "__version__",
+    "open",
+    "restore",
+]
 
 _HOMES = {
+    "AsyncClient": ".client",
+    "Client": ".client",
     "Collection": ".collection",
     "open": ".collection",
     "restore": ".collection",

@@ -26,7 +26,9 @@
         ├── OverLimit (ValueError)       a request larger than the server takes
         ├── TooManyRequests              a key's rate is used up for the moment
         ├── Overloaded                   the server has as much to do as it can queue
-        └── TimedOut (TimeoutError)      the time limit of a request has passed
+        ├── TimedOut (TimeoutError)      the time limit of a request has passed
+        ├── Unreachable (ConnectionError) no answer from a server
+        └── ServerFailed                 a server that failed, or that is no lookalike server
 """
 
 from __future__ import annotations
@@ -52,11 +54,13 @@ __all__ = [
     "OtherEmbedder",
     "OverLimit",
     "Overloaded",
+    "ServerFailed",
     "ServiceError",
     "StorageFailed",
     "TimedOut",
     "TooManyRequests",
     "UnknownName",
+    "Unreachable",
 ]
 
 
@@ -233,3 +237,16 @@ class TimedOut(ServiceError, TimeoutError):
     """The time limit of a request has passed."""
 
     code = "timed_out"
+
+
+class Unreachable(ServiceError, ConnectionError):
+    """No answer from a server: nothing listens there, or the connection broke."""
+
+    code = "unreachable"
+
+
+class ServerFailed(ServiceError):
+    """A server that failed, or one that is no lookalike server."""
+
+    code = "server_failed"
+    exit_code = 3

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
+import numpy as np
 import numpy.typing as npt
 
 from .types import (
@@ -25,6 +26,7 @@ from .types import (
 )
 
 __all__ = [
+    "Classifier",
     "Cuts",
     "Detector",
     "Embedder",
@@ -154,6 +156,29 @@ class Learns(Fittable, Protocol):
 
     def from_state(self, state: bytes) -> Embedder:
         """Return the embedder that ``state`` was taken of."""
+        ...
+
+
+class Classifier(Protocol):
+    """Says how much an image is of one class, such as unsafe; ``classify`` has the table. Thread-safe."""
+
+    @property
+    def sees(self) -> Literal["metadata", "vector", "image"]:
+        """Return what ``scores`` takes: metadata mappings, (B, D) stored vectors, or pictures."""
+        ...
+
+    @property
+    def input_size(self) -> int:
+        """Return the pixels that a decoder should keep of a picture's shorter side; 0 where none is looked at."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what names all that decides over the scores."""
+        ...
+
+    def scores(self, given: Any) -> npt.NDArray[np.float64]:
+        """Return (B,), higher is more of it, probabilities in [0, 1] where a model gives them; NaN: not known."""
         ...
 
 
@@ -345,8 +370,8 @@ class Store(Protocol):
         """Map content hashes to a row whose vector in ``space`` is of those very bytes; unknown ones are left out."""
         ...
 
-    def records(self) -> Iterator[Record]:
-        """Yield every record by ascending row, without holding all of them in memory."""
+    def records(self, *, after: int = -1) -> Iterator[Record]:
+        """Yield every record whose row is above ``after``, by ascending row, without holding all of them in memory."""
         ...
 
     def metadata(self) -> Iterator[tuple[int, Metadata]]:

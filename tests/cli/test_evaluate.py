@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lookalike.evaluate.metrics import METRICS
 from pictures import kind_and_view
 from running import Run
 
@@ -40,7 +42,7 @@ def test_episodes_cut_and_macro_in_json(run: Run, photos: Path) -> None:
     assert answer["protocol"]["name"] == "2-way-1-shot"
     assert answer["metrics"]["hit_rate@1"]["n"] == 1200
     cut = json.loads(run(*words, "--cut", "2", "--average", "macro")[1])
-    assert set(cut["metrics"]) == {"map@2", "hit_rate@1"}
+    assert list(cut["metrics"]) == ["map@2", "hit_rate@1", "micro_ap"]
     assert cut["protocol"]["cut"] == 2
 
 
@@ -54,6 +56,47 @@ def test_vectors_of_a_file(run: Run, tmp_path: Path) -> None:
     code, _, err = run("evaluate", "--truth", "t.csv", "--vectors", "v.npy", "--report", "here")
     assert code == 2
     assert "there are no images" in err
+
+
+def test_the_values_of_every_query(run: Run, photos: Path) -> None:
+    words = ["--metric", "map", "--metric", "micro_ap", "--metric", "hit_rate@1", "--no-leak-check", "--json"]
+    code, out, err = run("evaluate", "--truth", "photos", "--per-query", "values.csv", *words)
+    assert code == 0, err
+    assert "The values of 12 queries are in values.csv." in err
+    with Path("values.csv").open(newline="") as lines:
+        values = list(csv.DictReader(lines))
+    assert list(values[0]) == ["query", "label", "relevant", "map", "hit_rate@1"]
+    assert {(line["label"], line["relevant"]) for line in values} == {(f"kind{at}", "2") for at in range(4)}
+    for key in ("map", "hit_rate@1"):
+        mean = sum(float(line[key]) for line in values) / 12
+        assert json.loads(out)["metrics"][key]["value"] == pytest.approx(mean)
+    code, _, err = run("evaluate", "--truth", "photos", "--metric", "micro_ap", "--per-query", "values.csv")
+    assert code == 2
+    assert "none of micro_ap has a value of a single query" in err
+
+
+def test_metrics_are_listed_and_checked_first(run: Run, photos: Path) -> None:
+    code, out, _ = run("evaluate", "--metric", "list")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()[::2]] == list(METRICS)
+    told = json.loads(run("evaluate", "--metric", "list", "--json")[1])["metrics"]
+    assert told["precision@K"]["higher_is_better"] is True
+    # No truth is read and nothing is searched for a metric that there is not.
+    for words in (["evaluate", "--truth", "nowhere"], ["compare", "a", "b", "--truth", "nowhere"]):
+        code, _, err = run(*words, "--metric", "map@")
+        assert (code, "cut of 'map@'" in err) == (2, True)
+
+
+def test_what_the_truth_lacks_is_said_with_its_lines(run: Run, photos: Path) -> None:
+    first, second = sorted(str(path.relative_to(photos)) for path in photos.glob("kind0/*"))[:2]
+    lines = ["query,relevant", f"{first},{second}", f"{first},{second}", f"{second},", f"gone.png,{first}"]
+    Path("pairs.csv").write_text("\n".join(lines) + "\n")
+    code, _, err = run("evaluate", "--truth", "pairs.csv", "--metric", "precision@50", "--no-leak-check")
+    assert code == 0, err
+    assert "Line 3 of pairs.csv repeats an earlier one and counts once" in err
+    assert f"not averaged as 0: {second} (line 4)" in err
+    assert "1 name joins no image: gone.png (line 5)." in err
+    assert "do not exist: see the cut of precision@50." in err
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ def test_copies_are_named_and_can_be_left_out(run: Run, labelled: Path) -> None:
     assert "copy.jpg = picture-0000.png" in err
     with_copies = json.loads(out)
     assert with_copies["leaks"] == {
-        "exact": 0, "near": 1, "unverified": 0, "threshold": 0.85, "queries": 2, "relevant": 1, "excluded": False,
+        "exact": 0, "near": 1, "changed": 0, "unverified": 0, "unaligned": 0, "threshold": 0.85,
+        "queries": 2, "relevant": 1, "excluded": False,
     }  # fmt: skip
     code, out, _ = run("evaluate", "--truth", "truth.csv", "--metric", "hit_rate@1", "--json", "--exclude-leaks")
     without = json.loads(out)
@@ -59,4 +60,6 @@ def test_copies_of_training_images(run: Run, labelled: Path) -> None:
     assert code == 0, err
     assert "1 of 7 tested images are copies of images of" in err
     assert "seen.jpg = picture-0003.png" in err
-    assert json.loads(out)["leaks"]["train"] == {"exact": 0, "near": 1, "unverified": 0, "threshold": 0.85}
+    assert json.loads(out)["leaks"]["train"] == {
+        "exact": 0, "near": 1, "changed": 0, "unverified": 0, "unaligned": 0, "threshold": 0.85,
+    }  # fmt: skip

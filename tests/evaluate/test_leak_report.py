@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,8 @@ def test_copies_are_counted_and_told_apart_by_the_truth(photos: Collection) -> N
     found = leaks_of_plan(photos, truth, plan_of(truth))
     # All six images ask; a0, a-copy, b0 and b-copy have a copy.
     assert found.to_json() == {
-        "exact": 1, "near": 1, "unverified": 0, "threshold": 0.85, "queries": 4, "relevant": 1,
+        "exact": 1, "near": 1, "changed": 0, "unverified": 0, "unaligned": 0, "threshold": 0.85,
+        "queries": 4, "relevant": 1,
     }  # fmt: skip
     assert found.queries == 6
     said = " ".join(found.sentences())
@@ -99,6 +101,9 @@ def test_no_leak_is_said_too(tmp_path: Path) -> None:
         truth = join(read_truth(tmp_path / "truth.csv"), photos)
         found = leaks_of_plan(photos, truth, plan_of(truth))
         assert found.sentences()[0].startswith("No query has a copy in the base")
+        some = replace(found, inside=replace(found.inside, unverified=9)).sentences()
+        assert some[0].startswith("No copy of a query was found in the base, as far as was looked")
+        assert some[1].startswith("9 more pairs score that high; their pixels were not compared")
         same = without_leaks(truth, found)
         assert np.array_equal(run_protocol(photos, same).judged.ranks, run_protocol(photos, truth).judged.ranks)
 

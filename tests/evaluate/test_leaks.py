@@ -55,7 +55,7 @@ def test_finds_equal_files_and_copies_and_nothing_else(folder: Path, tmp_path: P
     assert pairs == [({"picture-0000", "equal"}, True), ({"picture-0001", "smaller.jpg"}, False)]
     assert found.scores[0] == 1
     assert 0.85 <= found.scores[1] <= 1
-    assert found.to_json() == {"exact": 1, "near": 1, "unverified": 0, "threshold": 0.85}
+    assert found.to_json() == {"exact": 1, "near": 1, "changed": 0, "unverified": 0, "unaligned": 0, "threshold": 0.85}
     some = rows_of(photos, "picture-0000.png", "smaller.jpg", "picture-0005.png")
     assert found.touched(some).tolist() == sorted(some[:2].tolist())
 
@@ -157,14 +157,14 @@ def test_pictures_of_one_colour_are_the_same_when_the_colour_is() -> None:
 
 
 def test_real_copies(shared_data: Path, tmp_path: Path) -> None:
-    """Of copies that were really made, all that are re-encoded, resized or mirrored are found, and nothing else."""
+    """Of copies that were really made, all that are re-encoded, resized, mirrored or grey are found, and no others."""
     photos = index(shared_data / "near_dup", tmp_path / "c.collection")
     with (shared_data / "near_dup" / "labels.csv").open() as lines:
         facts = {line["file"]: (line["base_image"], line["transform"]) for line in csv.DictReader(lines)}
     # The labels call it an image of its own; it is the photograph 00120, with an alpha channel.
     facts["alpha_channel_image.png"] = ("ukbench00120", "original")
     present = [record.id for record in photos if record.id in facts]
-    easy = {"original", "resize", "hflip"}
+    easy = {"original", "resize", "hflip", "gray"}
     sought = {
         frozenset([a, b])
         for a in present
@@ -176,5 +176,5 @@ def test_real_copies(shared_data: Path, tmp_path: Path) -> None:
         frozenset(record.id for record in photos.store.get_rows([a, b]) if record)
         for a, b in zip(found.rows_a.tolist(), found.rows_b.tolist(), strict=True)
     }
-    assert len(sought) == 21
+    assert len(sought) == 26
     assert pairs == sought

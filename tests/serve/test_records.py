@@ -220,10 +220,10 @@ def test_the_content_filter_marks_or_hides(start: Start) -> None:
         for seed, nsfw in ((1, "0.9"), (2, "0.1"), (3, "0.5")):
             put(client, f"f{seed}.png", png(seed), metadata=f'{{"nsfw": {nsfw}}}')
     body = query(item("id", "f1.png"), k=50)
-    with start(filter_column="nsfw") as client:
+    with start(filter="column:nsfw") as client:
         marked = [hit["id"] for hit in client.search(body).json()["hits"] if hit.get("flagged")]
         assert sorted(marked) == ["f1.png", "f3.png"]
-    with start(filter_column="nsfw", filter_action="hide") as client:
+    with start(filter="column:nsfw", filter_action="hide") as client:
         ids = client.ids(body)
         assert {"f1.png", "f2.png", "f3.png"} & set(ids) == {"f2.png"}
         assert len(client.ids({**body, "k": 5})) == 5

@@ -21,50 +21,10 @@ import pytest
 
 import lookalike
 from pictures import write_pictures
+from server_process import Running, serving, workers_of
 from serving import item, query
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
-
-
-class Running:
-    """A ``lookalike serve`` of our own."""
-
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
-        self.process = process
-        self.url = url
-        self.client = httpx.Client(base_url=url, trust_env=False, timeout=30)
-        self.lines: list[str] = []
-
-    def search(self, id: str = "picture-0001.png", **more: Any) -> httpx.Response:
-        return self.client.post("/v1/collections/photos/search", json=query(item("id", id), **more))
-
-
-@contextlib.contextmanager
-def serving(folder: Path, *words: str) -> Iterator[Running]:
-    command = [sys.executable, "-m", "lookalike", "serve", "--collection", f"photos={folder}", "--port", "0", *words]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, encoding="utf-8") as process:
-        try:
-            assert process.stderr is not None
-            lines: list[str] = []
-            for line in process.stderr:
-                lines.append(line)
-                found = re.search(r"serves (http://\S+)", line)
-                if found:
-                    break
-            else:
-                raise AssertionError("".join(lines))
-            running = Running(process, found[1])
-            reader = threading.Thread(target=lambda: running.lines.extend(process.stderr or ()), daemon=True)
-            reader.start()
-            with running.client:
-                yield running
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-                try:
-                    process.wait(20)
-                except subprocess.TimeoutExpired:
-                    process.kill()
 
 
 def test_it_says_its_address_serves_and_ends_with_ctrl_c(folder: Path) -> None:
@@ -165,8 +125,7 @@ def test_several_workers_share_a_collection_and_one_that_is_killed_is_replaced(
     folder: Path, pictures: list[Path]
 ) -> None:
     with serving(folder, "--workers", "2") as server:
-        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-        if not children.exists():
+        if not Path("/proc/self").exists():
             pytest.skip("needs /proc")
 
         def put(number: int) -> int:
@@ -188,18 +147,21 @@ def test_several_workers_share_a_collection_and_one_that_is_killed_is_replaced(
             if line.startswith("lookalike_request_seconds_count") and 'method="PUT"' in line:
                 count += int(float(line.split()[-1]))
         assert count == 16  # added up over both
-        workers = [int(pid) for pid in children.read_text().split() if _serves(int(pid))]
+        workers = workers_of(server)
         assert len(workers) == 2
         os.kill(workers[0], signal.SIGKILL)
-        deadline = time.monotonic() + 30
-        while len([pid for pid in children.read_text().split() if _serves(int(pid))]) < 2 or workers[0] in map(
-            int, children.read_text().split()
-        ):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        _until_replaced(server, workers[0])
         for _ in range(10):
             with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
                 assert client.get("/v1/collections/photos/records/new-3.png").status_code == 200
+
+
+def _until_replaced(server: Running, worker: int) -> None:
+    """Wait until there are two workers, and this one is none of them."""
+    deadline = time.monotonic() + 30
+    while len(now := workers_of(server)) < 2 or worker in now:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def _pool(threads: int) -> Any:
@@ -208,44 +170,92 @@ def _pool(threads: int) -> Any:
     return ThreadPoolExecutor(threads)
 
 
-def _serves(pid: int) -> bool:
-    try:
-        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+class Writes:
+    """Threads that store pictures until their server is gone, and what it acknowledged."""
+
+    def __init__(self, pictures: list[Path]) -> None:
+        self.acknowledged: list[str] = []
+        self.refused: list[str] = []
+        self._pictures = pictures
+        self._stop = threading.Event()
+
+    @contextlib.contextmanager
+    def into(self, server: Running, name: str, *, threads: int = 4) -> Iterator[None]:
+        """Write while the block runs, from several connections."""
+        self._stop.clear()
+        at_work = [threading.Thread(target=self._write, args=(server, f"{name}-t{each}")) for each in range(threads)]
+        for thread in at_work:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            for thread in at_work:
+                thread.join()
+
+    def _write(self, server: Running, name: str) -> None:
+        client = server.connect()
+        for number in range(1000):
+            if self._stop.is_set():
+                break
+            id = f"{name}-{number}.png"
+            data = self._pictures[number % len(self._pictures)].read_bytes()
+            try:
+                answer = client.put(f"/v1/collections/photos/records/{id}", files={"image": data})
+            except httpx.HTTPError:  # its worker was killed: what is unanswered may or may not be there
+                client.close()
+                client = server.connect()
+                time.sleep(0.02)
+                continue
+            if answer.status_code == 201:
+                self.acknowledged.append(id)
+            else:
+                self.refused.append(f"{id}: {answer.status_code} {answer.text}")
+        client.close()
+
+    def check(self, folder: Path) -> None:
+        """Compare with what is in the collection: records, their files and their vectors."""
+        with lookalike.open(folder) as photos:
+            missing = [id for id in self.acknowledged if id not in photos]
+            assert missing == []
+            for id in self.acknowledged[:: max(1, len(self.acknowledged) // 20)]:
+                record = photos.get(id)
+                assert record is not None
+                assert Path(record.source).is_file()  # its picture is there as well
+                assert photos.search(f"id:{id}", 1)[0].score == pytest.approx(1.0)
 
 
 @pytest.mark.slow
 def test_kill_9_loses_nothing_that_was_acknowledged(folder: Path, pictures: list[Path]) -> None:
-    acknowledged: list[str] = []
+    writes = Writes(pictures)
     for round_ in range(8):
-        with serving(folder) as server:
-
-            def write(thread: int, server: Running = server, round_: int = round_) -> None:
-                with (
-                    contextlib.suppress(httpx.HTTPError),
-                    httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client,
-                ):
-                    for number in range(1000):
-                        id = f"r{round_}-t{thread}-{number}.png"
-                        data = pictures[number % len(pictures)].read_bytes()
-                        answer = client.put(f"/v1/collections/photos/records/{id}", files={"image": data})
-                        if answer.status_code == 201:
-                            acknowledged.append(id)
-
-            threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-            for thread in threads:
-                thread.start()
+        with serving(folder) as server, writes.into(server, f"r{round_}"):
             time.sleep(0.4 + 0.13 * round_)
             server.process.kill()
-            for thread in threads:
-                thread.join()
-    assert len(acknowledged) > 50
-    with lookalike.open(folder) as photos:
-        missing = [id for id in acknowledged if id not in photos]
-        assert missing == []
-        for id in acknowledged[:: max(1, len(acknowledged) // 20)]:
-            record = photos.get(id)
-            assert record is not None
-            assert Path(record.source).is_file()  # its picture is there as well
-            assert photos.search(f"id:{id}", 1)[0].score == pytest.approx(1.0)
+            time.sleep(0.05)
+    assert len(writes.acknowledged) > 50
+    writes.check(folder)
+
+
+@pytest.mark.slow
+def test_kill_9_of_a_worker_loses_nothing_and_the_others_go_on(folder: Path, pictures: list[Path]) -> None:
+    """Killed in the middle of a write, while it holds the lock of the one that writes; the next gets it."""
+    if not Path("/proc/self").exists():
+        pytest.skip("needs /proc")
+    writes = Writes(pictures)
+    with serving(folder, "--workers", "2") as server:
+        for round_ in range(6):
+            with writes.into(server, f"r{round_}"):
+                time.sleep(0.5 + 0.11 * round_)
+                victim = workers_of(server)[round_ % 2]
+                os.kill(victim, signal.SIGKILL)
+                before = len(writes.acknowledged)
+                time.sleep(1.0)
+                assert len(writes.acknowledged) > before  # by the worker that is left
+                _until_replaced(server, victim)
+        for id in writes.acknowledged[::10]:  # the new workers know what the dead ones wrote
+            with server.connect() as client:
+                assert client.get(f"/v1/collections/photos/records/{id}").status_code == 200
+    assert writes.refused == []
+    assert len(writes.acknowledged) > 100
+    writes.check(folder)

@@ -93,6 +93,39 @@ def test_changes_since_the_file_was_written_are_shown(store: SqliteStore) -> Non
     assert len(old) == 50, "an older snapshot stays what it was"
 
 
+def test_a_small_change_maps_nothing_anew(store: SqliteStore) -> None:
+    """Else a search after each change would touch every page of the file for the first time."""
+    before = store.snapshot(SPACE.name).segments[0]
+    put(store, 50, 51)
+    after = store.snapshot(SPACE.name).segments
+    assert after[0].vectors.ctypes.data == before.vectors.ctypes.data
+    put(store, 51, 99)
+    store.refresh_derived()  # another file: another mapping, and the old one still shows what it did
+    assert len(store.snapshot(SPACE.name).segments[0]) == 99
+    np.testing.assert_array_equal(before.vectors, store.vectors(SPACE.name, before.rows.tolist()))
+
+
+def test_a_small_change_is_read_without_reading_everything(store: SqliteStore) -> None:
+    """SQLite reads the whole table when it is asked for the order of rows in another way."""
+    put(store, 50, 51)
+    asked: list[str] = []
+    with store._connections.reading() as db:
+        db.set_trace_callback(asked.append)
+    try:
+        store.snapshot(SPACE.name)
+    finally:
+        with store._connections.reading() as db:
+            db.set_trace_callback(None)
+            plans = [
+                step[3]
+                for query in asked
+                if query.startswith("SELECT") and "vectors_" in query
+                for step in db.execute(f"EXPLAIN QUERY PLAN {query}")
+            ]
+    assert plans
+    assert [step for step in plans if step.startswith("SCAN")] == []
+
+
 def test_many_changes_are_written_down(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(derived, "far_behind", lambda n, changes: changes > 10)
     put(store, 50, 55)

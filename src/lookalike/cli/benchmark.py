@@ -120,22 +120,29 @@ def evaluate_benchmark(parameters: dict[str, Any]) -> int:
 def _run(photos: Collection, material: Material, at: int, parameters: dict[str, Any]) -> dict[str, Any]:
     """Measure one run, show it unless ``--json`` was asked for, and return what ``--json`` says of it."""
     from ..evaluate.benchmarks.running import prepare, run_benchmark
+    from ..evaluate.clustered import summarise_all
     from ..evaluate.report import write_report
-    from ..evaluate.summary import summarise
+    from ..evaluate.value_table import write_values
 
     run = material.runs[at]
     how = {"average": parameters["average"], "by": parameters["by"], "seed": parameters["seed"]}
-    prepared = prepare(photos, run, seed=parameters["seed"])
+    prepared = prepare(photos, run, seed=parameters["seed"], boxes=parameters["boxes"])
     leaks = None if material.copies or not parameters["leak_check"] else _leaks(photos, prepared)
     evaluation = run_benchmark(photos, prepared, shown=SHOWN)
-    figures = summarise(evaluation.judged, list(parameters["metrics"]) or list(run.metrics), **how)
-    facts = facts_of(evaluation, average=parameters["average"], by=parameters["by"])
+    keys = list(parameters["metrics"]) or list(run.metrics)
+    figures = summarise_all(evaluation.judged, keys, searcher=photos.searcher, joined=prepared.joined, **how)
+    facts = facts_of(evaluation, figures, average=parameters["average"], by=parameters["by"])
     table = by_class(evaluation, figures) if parameters["per_class"] else {}
     if not parameters["as_json"]:
         if run.name:
             click.echo(f"{chr(10) * bool(at)}{run.name}")
         print_figures(figures, table)
         explain(facts, evaluation, prepared.joined)
+    if parameters["per_query"]:
+        path = Path(parameters["per_query"])
+        path = path.with_stem(f"{path.stem}-{run.name}") if run.name else path
+        count = write_values(evaluation.judged, keys, path)
+        say.message(f"The values of {count} queries are in {printable(str(path))}.")
     if parameters["report"]:
         folder = parameters["report"] / run.name if run.name else parameters["report"]
         written = write_report(evaluation, records=photos.store, folder=folder, figures=figures, **how)

@@ -49,13 +49,14 @@ def command(
     """
     from ..collection.calibration import write_calibration
     from ..evaluate.calibrate import calibrate
+    from ..evaluate.outside import with_outside
     from ..evaluate.protocols import run_protocol
     from ..evaluate.reliability_plot import save_reliability
     from ..evaluate.truth import join, read_truth
 
     known = read_truth(truth, format=truth_format)
     with open_collection(collection) as photos:
-        joined = join(known, photos)
+        joined = with_outside(photos, join(known, photos))
         evaluation = run_protocol(photos, joined, protocol, cut=k, shown=k, seed=seed)
         made = calibrate(evaluation, photos.space.fingerprint, seed=seed)
         if plot:
@@ -88,6 +89,8 @@ def command(
         f"Learnt from the first {found.depth} results of {found.queries} queries; the error (expected calibration "
         "error, 95% interval) is of queries whose label was held out."
     )
+    for note in (*known.notes, *joined.notes):
+        say.message(note)
     if joined.unmatched:
         some = ", ".join(printable(name) for name in joined.unmatched[:NAMED])
         say.message(f"{len(joined.unmatched)} names of {truth} join no image: {some}")

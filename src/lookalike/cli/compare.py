@@ -12,6 +12,7 @@ import click
 from ..errors import BadInput, NoSuchFile
 from ..images.printable import printable
 from . import say
+from .metric_list import check_metrics
 from .options import as_json, open_collection
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class _How(NamedTuple):
     truth: Truth
     protocol: str | None
     queries: str | None
+    boxes: bool
     cut: int | None
     seed: int
     images: Path | None
@@ -51,6 +53,7 @@ class _Side(NamedTuple):
 @click.option("--format", "truth_format", metavar="NAME", help="Of the truth. Default: seen from the file.")
 @click.option("--protocol", metavar="NAME", help="Who searches what. Default: what the truth asks for.")
 @click.option("--queries", type=click.Path(), metavar="DIR", help="Queries that are not in the collections.")
+@click.option("--boxes/--no-boxes", default=True, help="Cut images to the truth's boxes, as evaluate. Default: on.")
 @click.option("--metric", "metrics", multiple=True, metavar="KEY", help="Repeatable. Default: the usual five.")
 @click.option("--macro", is_flag=True, help="Every class counts alike, instead of every query.")
 @click.option("--cut", type=click.IntRange(1), metavar="K", help="Judge the first K results only. Default: all.")
@@ -65,6 +68,7 @@ def command(
     truth_format: str | None,
     protocol: str | None,
     queries: str | None,
+    boxes: bool,
     metrics: tuple[str, ...],
     macro: bool,
     cut: int | None,
@@ -86,10 +90,11 @@ def command(
     from ..evaluate.report import write_comparison
     from ..evaluate.truth import read_truth
 
+    check_metrics(metrics)
     truth = read_truth(truth_path, format=truth_format)
     average: Any = "macro" if macro else "micro"
     with ExitStack() as opened:
-        how = _How(truth, protocol, queries, cut, seed, images)
+        how = _How(truth, protocol, queries, boxes, cut, seed, images)
         sides = [_side(name, how, opened) for name in (first, second)]
         one, two = (side.evaluation for side in sides)
         compared = compare_evaluations(one, two, list(metrics) or None, average=average, seed=seed)
@@ -129,7 +134,7 @@ def _side(name: str, how: _How, opened: ExitStack) -> _Side:
     photos = opened.enter_context(open_collection(folder, embedder=embedder or None))
     if not len(photos):
         raise BadInput(f"the collection {folder} is empty.", hint=f"lookalike index FOLDER --collection {folder}")
-    joined = with_outside(photos, join(how.truth, photos), how.queries)
+    joined = with_outside(photos, join(how.truth, photos), how.queries, boxes=how.boxes)
     return _Side(run_protocol(photos, joined, how.protocol, **ask), photos.store)
 
 
@@ -168,8 +173,8 @@ def _print(compared: Compared) -> None:
 
 def _say_left_out(compared: Compared) -> None:
     say.message(
-        f"{len(compared)} queries that both answered; 95% intervals of B - A, paired test, p corrected for "
-        f"{len(compared.metrics)} metrics (Holm)."
+        f"{len(compared)} queries that both answered; 95% intervals of B - A, paired test, p corrected for the number "
+        f"of metrics, {len(compared.metrics)} (Holm)."
     )
     for ids, why in (
         (compared.only_first, "queries are only in A"),

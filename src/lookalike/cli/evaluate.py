@@ -14,6 +14,7 @@ from . import say
 from .benchmark import benchmark_options, evaluate_benchmark, no_benchmark
 from .figures import by_class, explain, facts_of, print_figures
 from .leak_check import check_leaks, leak_options
+from .metric_list import LIST, check_metrics, list_metrics
 from .options import as_json, collection_option, open_collection
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ RUN_DEPTH = 100
 @click.option("--protocol", metavar="NAME", help="Who searches what. Default: what the truth asks for.")
 @click.option("--queries", metavar="FOLDER", type=click.Path(), help="Images outside the collection that search.")
 @click.option(
+    "--boxes/--no-boxes",
+    default=True,
+    help="Cut images to the truth's boxes, as Revisited Oxford and Paris and OML's CSV have them. Default: on.",
+)
+@click.option(
     "--vectors", multiple=True, metavar="NPY", type=click.Path(), help="Measure vectors of a file; two: queries, base."
 )
 @click.option("--names", multiple=True, metavar="TXT", type=click.Path(), help="What the vectors are of, one a line.")
@@ -51,11 +57,14 @@ RUN_DEPTH = 100
 )
 @click.option("--fusion", type=click.Choice(["sum", "rrf"]), help="With --spaces, as in search.")
 @click.option("--metadata-weight", "metadata", metavar="COLUMN:W,...", default="", help="As in search.")
-@click.option("--metric", "metrics", multiple=True, metavar="KEY", help="Such as map or recall@10; repeatable.")
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="KEY", help="Such as map or recall@10; repeatable; or `list`."
+)
 @click.option("--cut", type=click.IntRange(1), metavar="K", help="Judge the first K results only. Default: all.")
 @click.option("--average", type=click.Choice(["micro", "macro"]), default="micro", help="Over queries, or classes.")
 @click.option("--by", type=click.Choice(["class", "query"]), help="What the intervals draw. Default: classes if known.")
 @click.option("--per-class", is_flag=True, help="A table by class as well.")
+@click.option("--per-query", metavar="FILE", type=click.Path(dir_okay=False), help="Write a CSV with a line a query.")
 @click.option(
     "--run-out", metavar="FILE", type=click.Path(), help=f"Write a TREC run of the first {RUN_DEPTH} results."
 )
@@ -72,6 +81,7 @@ def command(
     overlap: Any,
     protocol: str | None,
     queries: str | None,
+    boxes: bool,
     vectors: tuple[str, ...],
     names: tuple[str, ...],
     spaces: str | None,
@@ -82,6 +92,7 @@ def command(
     average: Any,
     by: Any,
     per_class: bool,
+    per_query: str | None,
     run_out: str | None,
     report: Path | None,
     seed: int,
@@ -105,15 +116,19 @@ def command(
     lookalike evaluate --benchmark sop --data Stanford_Online_Products
     """
     parameters = click.get_current_context().params
+    if LIST in metrics:
+        return list_metrics(as_json=as_json)
+    check_metrics(metrics)
     if benchmark is not None:
         return evaluate_benchmark(parameters)
     no_benchmark(parameters)
     from dataclasses import replace
 
+    from ..evaluate.clustered import summarise_all
     from ..evaluate.defaults import default_metrics
     from ..evaluate.protocols import run_protocol
-    from ..evaluate.summary import summarise
     from ..evaluate.truth import read_truth
+    from ..evaluate.value_table import write_values
     from ..evaluate.vector_files import VectorSet, load_set
 
     known = read_truth(str(truth), format=format, label=label)
@@ -127,7 +142,7 @@ def command(
             searched, known = load_set(vectors, names, known)
         else:
             searched = opened.enter_context(open_collection(collection))
-        joined = _joined(searched, known, queries)
+        joined = _joined(searched, known, queries, boxes=boxes)
         leaks = None
         if not isinstance(searched, VectorSet):  # before any figure
             joined, leaks = check_leaks(searched, joined, protocol, seed=seed, **leak_options)
@@ -136,13 +151,17 @@ def command(
         if spaces or metadata:
             asked = _together(searched, joined, spaces, fusion, metadata)
         evaluation = run_protocol(asked, joined, protocol, cut=cut, shown=shown, seed=seed)
-        keys = list(metrics) or default_metrics(evaluation, few=as_json)
-        figures = summarise(evaluation.judged, keys, average=average, by=by, seed=seed)
+        keys = list(metrics) or default_metrics(evaluation)
+        how: dict[str, Any] = {"average": average, "by": by, "seed": seed}
+        figures = summarise_all(evaluation.judged, keys, searcher=asked.searcher, joined=joined, **how)
         if run_out:
             _write_run(evaluation, searched, run_out)
+        if per_query:
+            count = write_values(evaluation.judged, keys, per_query)
+            say.message(f"The values of {count} queries are in {printable(per_query)}.")
         if report:
-            written = _report(evaluation, figures, searched, report, average=average, by=by, seed=seed)
-    facts = facts_of(evaluation, average=average, by=by)
+            written = _report(evaluation, figures, searched, report, **how)
+    facts = facts_of(evaluation, figures, average=average, by=by)
     table = by_class(evaluation, figures) if per_class else {}
     if as_json:
         answer: dict[str, Any] = {
@@ -161,13 +180,16 @@ def command(
     return 0
 
 
-def _joined(searched: Collection | VectorSet, truth: Truth, queries: str | None) -> Joined:
+def _joined(searched: Collection | VectorSet, truth: Truth, queries: str | None, *, boxes: bool) -> Joined:
+    from ..evaluate.boxes import without_boxes
     from ..evaluate.outside import with_outside
     from ..evaluate.truth import join
     from ..evaluate.vector_files import VectorSet
 
     joined = join(truth, searched)
-    return joined if isinstance(searched, VectorSet) else with_outside(searched, joined, queries)
+    if isinstance(searched, VectorSet):
+        return without_boxes(joined, "Vectors from a file are what they are.")
+    return with_outside(searched, joined, queries, boxes=boxes)
 
 
 def _together(
@@ -180,6 +202,11 @@ def _together(
     if isinstance(searched, VectorSet) or joined.outside is not None:
         raise BadInput(
             "--spaces and --metadata-weight search by stored images.", hint="Add the queries to the collection first."
+        )
+    if joined.parts is not None:
+        raise BadInput(
+            "--spaces and --metadata-weight search by stored images, and the truth's boxes ask for parts of them.",
+            hint="Add --no-boxes to compare whole images.",
         )
     searcher = searched.searching(spaces=spaces, fusion=fusion or "sum", metadata=metadata)
     return Searching(searcher, len(searched))

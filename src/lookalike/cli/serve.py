@@ -28,6 +28,10 @@ __all__ = ["command"]
 @click.option("--api-keys", metavar="FILE", type=click.Path(), help="Keys, as `lookalike keys FILE` makes them.")
 @click.option("--insecure", is_flag=True, default=None, help="Listen on a public address without keys.")
 @click.option("--root-path", metavar="/PATH", help="The path that a proxy puts in front.")
+@click.option(
+    "--filter", "filter_", metavar="CLASSIFIER", help="Mark unsafe images: column:NAME, head:FILE, image:FILE."
+)
+@click.option("--filter-action", type=click.Choice(["mark", "hide"]), help="What happens to them. Default: mark.")
 @click.option("--config", metavar="FILE", type=click.Path(), help="Settings in TOML; see docs/serve.md.")
 @click.option(
     "--device",
@@ -42,6 +46,8 @@ def command(
     api_keys: str | None,
     insecure: bool | None,
     root_path: str | None,
+    filter_: str | None,
+    filter_action: str | None,
     config: str | None,
     device: str | None,
 ) -> int:
@@ -62,6 +68,8 @@ def command(
         "api_keys": api_keys,
         "insecure": insecure,
         "root_path": root_path,
+        "filter": filter_,
+        "filter_action": filter_action,
         "device": device,
     }
     settings = load_settings(file=config, flags=flags)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +12,11 @@ from ..detect.box import Box, crop
 from ..embed.subject import Subject
 from ..errors import BadQuery
 from ..protocols import Embedder
-from ..types import Query, QueryItem, Region
+from ..types import Image, Query, QueryItem, Region, Vectors
 from .in_memory import pixels_of
 from .pipeline import MAX_MEGAPIXELS, item_pixels
 
-__all__ = ["cropped"]
+__all__ = ["FULL", "cropped", "embedded_parts"]
 
 FULL = 1_000_000  # pixels: more than any picture has, so that none is reduced before it is cut
 _PICTURES = ("path", "url", "stdin", "image")
@@ -68,7 +68,17 @@ def cropped(
                 notes.append(f"No subject stands out in {item.value}: all of it is searched for.")
         if isinstance(made, Subject):
             at = region or Region(0, 0, pixels.shape[1], pixels.shape[0])
-            return replace(item, kind="vector", payload=np.asarray(made.embed_at(pixels, at)[0]))
+            return replace(item, kind="vector", payload=np.asarray(embedded_parts(made, [(pixels, at)])[0]))
         return replace(item, payload=pixels if region is None else crop(pixels, region))
 
     return Query(tuple(cut(item) for item in query.items)), notes
+
+
+def embedded_parts(embedder: Embedder, parts: Sequence[tuple[Image, Region]]) -> Vectors:
+    """Return (B, D), the vectors of parts of pictures.
+
+    In a collection that finds the subject itself, the parts take the detector's place.
+    """
+    if isinstance(embedder, Subject):
+        return np.concatenate([embedder.embed_at(pixels, region) for pixels, region in parts])
+    return embedder.embed([crop(pixels, region) for pixels, region in parts])

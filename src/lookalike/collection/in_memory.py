@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     AnyImage = Any
 
-__all__ = ["AnyImage", "items_of", "pixels_of"]
+__all__ = ["AnyImage", "items_of", "pixels_of", "png_of"]
 
 
 def pixels_of(image: AnyImage) -> Image:
@@ -79,11 +79,12 @@ def _items(images: Sequence[AnyImage], ids: Sequence[str], metadata: Sequence[Me
             stamp=None,
             metadata=facts,
             given_id=True,
-            read=lambda image=image, data=data: data if data is not None else _png(pixels_of(image)),  # type: ignore[misc]
+            read=lambda image=image, data=data: data if data is not None else png_of(pixels_of(image)),  # type: ignore[misc]
         )
 
 
-def _png(pixels: Image) -> bytes:
+def png_of(pixels: Image) -> bytes:
+    """Return (H, W, 3) uint8 as a PNG, which keeps every value."""
     from io import BytesIO
 
     from PIL import Image as PILImage

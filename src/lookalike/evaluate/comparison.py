@@ -160,6 +160,7 @@ def take(evaluation: Evaluation, positions: Sequence[int] | Ints) -> Evaluation:
         shown_scores=evaluation.shown_scores[at],
         shown_grades=evaluation.shown_grades[at],
         expected=tuple(evaluation.expected[each] for each in at.tolist()),
+        query_boxes=tuple(evaluation.query_boxes[each] for each in at.tolist()) if evaluation.query_boxes else (),
     )
 
 

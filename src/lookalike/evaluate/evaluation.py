@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..errors import BadShape
 from .judged import Judged
+from .truth.base import Box
 
 __all__ = ["Evaluation"]
 
@@ -29,6 +30,7 @@ class Evaluation:
         shown_grades: float32 (Q, T), how relevant each is; 0 for what is not.
         expected: row ids of each query's relevant images, best grade first, at most a few dozen a query.
         skipped: what was left out, by reason, with how many: ``{"unmatched": 2}``.
+        query_boxes: (Q,) the part of its image that each query is; None: the whole. Empty: all are wholes.
     """
 
     protocol: Mapping[str, object]
@@ -40,11 +42,14 @@ class Evaluation:
     shown_grades: npt.NDArray[np.float32]
     expected: tuple[npt.NDArray[np.int64], ...]
     skipped: Mapping[str, int] = field(default_factory=dict)
+    query_boxes: tuple[Box | None, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.judged)
         if self.query_rows.shape != (count,) or len(self.query_sources) != count or len(self.expected) != count:
             raise BadShape(f"{count} judged queries need as many rows, sources and lists of expected images")
+        if len(self.query_boxes) not in (0, count):
+            raise BadShape(f"{count} judged queries need as many boxes or none, got {len(self.query_boxes)}")
         if self.shown.shape != self.shown_scores.shape or self.shown.shape != self.shown_grades.shape:
             raise BadShape("the shown rows, scores and grades must share a shape (Q, T)")
         if self.shown.ndim != 2 or len(self.shown) != count:

@@ -49,14 +49,20 @@ class PlanLeaks:
     def to_json(self) -> dict[str, object]:
         """Return the counts, as ``lookalike evaluate --json`` gives them."""
         facts: dict[str, object] = self.inside.to_json()
-        for name in ("exact", "near", "unverified"):
+        for name in ("exact", "near", "changed", "unverified", "unaligned"):
             facts[name] = self.inside.to_json()[name] + self.outside.to_json()[name]
         return {**facts, "queries": self.touched, "relevant": int(self.relevant.sum())}
 
     def sentences(self) -> list[str]:
         """Return what a person should know before the figures."""
         if not len(self):
-            return [f"No query has a copy in the base ({_how(self.inside)}).", *_unverified(self.inside, self.outside)]
+            left = _unverified(self.inside, self.outside)
+            none = (
+                "No copy of a query was found in the base, as far as was looked"
+                if left
+                else ("No query has a copy in the base")
+            )
+            return [f"{none} ({_how(self.inside)}).", *left]
         said = [
             f"{self.touched} of {self.queries} queries have a copy in the base: {_count(self.inside, self.outside)}, "
             f"for example {', '.join(self.examples)} ({_how(self.inside)})."
@@ -141,7 +147,13 @@ def _with(junk: Pairs | None, fresh: npt.NDArray[np.int64]) -> Pairs:
 def between_sentences(leaks: Leaks, train: Collection, test: Collection) -> list[str]:
     """Return what to say of copies of training images among the tested ones."""
     if not len(leaks):
-        return [f"No tested image is a copy of one of {train.path} ({_how(leaks)}).", *_unverified(leaks)]
+        left = _unverified(leaks)
+        none = (
+            f"No copy of an image of {train.path} was found among the tested, as far as was looked"
+            if left
+            else (f"No tested image is a copy of one of {train.path}")
+        )
+        return [f"{none} ({_how(leaks)}).", *left]
     tested = len(np.unique(leaks.rows_b))
     pairs = zip(_named(train, leaks.rows_a), _named(test, leaks.rows_b), strict=True)
     examples = ", ".join(f"{printable(a)} = {printable(b)}" for a, b in pairs)
@@ -154,24 +166,37 @@ def between_sentences(leaks: Leaks, train: Collection, test: Collection) -> list
 
 def _count(*parts: Leaks) -> str:
     exact = sum(int(part.exact.sum()) for part in parts)
+    changed = sum(int(part.changed.sum()) for part in parts)
     pairs = "1 pair" if exact == 1 else f"{exact} pairs"
-    return f"{pairs} of equal bytes, {sum(map(len, parts)) - exact} of equal pixels"
+    near = sum(map(len, parts)) - exact - changed
+    return f"{pairs} of equal bytes, {near} of equal pixels, {changed} cropped, turned a little or without colours"
 
 
 def _how(leaks: Leaks) -> str:
-    if np.isnan(leaks.threshold):
-        return "bytes were compared, not pixels"
-    return f"bytes, and pixels of pairs that score {leaks.threshold:.3g} or more, were compared"
+    what = ["bytes"]
+    if not np.isnan(leaks.threshold):
+        pairs = "as many pairs as could be" if leaks.unverified else "pairs"
+        what.append(f"the pixels of {pairs} that score {leaks.threshold:.3g} or more")
+    if leaks.nearest:
+        also = ", and of what is alike in grey" if leaks.everything else ""
+        what.append(f"the details of each query's {leaks.nearest} nearest{also}")
+    said = f"{', '.join(what)} were compared"
+    return said if leaks.nearest else f"{said}; crops, small rotations and grey copies were not looked for: too many"
 
 
 def _unverified(*parts: Leaks) -> list[str]:
-    count = sum(part.unverified for part in parts)
-    if not count:
-        return []
-    return [
-        f"{count} more pairs score that high; their pixels were not compared: too many, or images that could not be "
-        "read here."
-    ]
+    said = []
+    if count := sum(part.unverified for part in parts):
+        said.append(
+            f"{count} more pairs score that high; their pixels were not compared: too many, or images that could not "
+            "be read here."
+        )
+    if count := sum(part.unaligned for part in parts):
+        said.append(
+            f"{count} pairs of near neighbours were not laid over one another, for the same reasons: crops, small "
+            "rotations and grey copies among them are not found."
+        )
+    return said
 
 
 def _named(collection: Collection, rows: Rows) -> list[str]:

@@ -1,9 +1,11 @@
 """Copies between what is asked and what is searched, or between what was trained on and what is tested.
 
 A query whose copy lies in the base finds it first, whatever the search is worth; a test image that was trained on is no
-test. Two files are copies when their bytes are equal (``exact``), or when the embedder scores them at least ``NEAR``
-and their pixels agree (``near``, see ``same_picture``): neither signal alone is enough. Crops of more than a few per
-cent, gray copies of colourful pictures and copies with a frame or a text in them are not found.
+test. Two files are copies when their bytes are equal (``exact``), when the embedder scores them at least ``NEAR`` and
+their pixels agree (``near``, see ``same_picture``): neither signal alone is enough; or when one is near the other and,
+laid over it, agrees in every detail (``changed``, see ``changed_copy``, which says what is found and what is not).
+
+Cost: besides the search for near pairs, at most ``MOST_IMAGES`` images are read and a few thousand pairs aligned.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import numpy.typing as npt
 from ..collection import Collection
 from ..collection.near_pairs import NEAR, NearPairs, TooManyPairs, near_pairs
 from ..types import Rows, Vectors
-from .leak_pixels import verified
+from .leak_neighbours import MOST_QUERIES, NEIGHBOURS, neighbours, together, without
+from .leak_pixels import Candidates, verified
 from .leak_sides import Loose, Side, Stored
 
 __all__ = ["NEAR", "Leaks", "find_leaks", "find_leaks_between", "find_outside_leaks"]
@@ -30,23 +33,31 @@ _LONGEST_LIST = 1000  # pairs of one group of equal files
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leaks:
-    """P pairs of copies, the surest first: exact ones, then by falling score.
+    """P pairs of copies, the surest first: exact ones, near ones by falling score, changed ones by falling agreement.
 
     Attributes:
         rows_a: int64 (P,), rows of the queries, or of the training collection.
         rows_b: int64 (P,), rows of the base, or of the tested collection.
-        scores: float32 (P,); of two exact copies 1, whatever the space.
+        scores: float32 (P,); of two exact copies 1, whatever the space; of changed ones the agreement of details.
         exact: bool (P,), the bytes are equal; else the pixels agree.
+        changed: bool (P,), the pixels agree when laid over one another: a crop, a small rotation, a grey copy.
         threshold: the least score of candidates; NaN where only bytes were compared.
         unverified: candidates whose pixels were not compared: an image could not be read, or too many were near.
+        unaligned: near neighbours that were not laid over one another, for the same reasons.
+        everything: all images were read and compared in grey; else changed copies are looked for among the nearest.
+        nearest: how many neighbours of each query were looked at; 0: none, as there were too many queries.
     """
 
     rows_a: Rows
     rows_b: Rows
     scores: npt.NDArray[np.float32]
     exact: npt.NDArray[np.bool_]
+    changed: npt.NDArray[np.bool_]
     threshold: float
     unverified: int = 0
+    unaligned: int = 0
+    everything: bool = False
+    nearest: int = 0
 
     def __len__(self) -> int:
         return len(self.rows_a)
@@ -57,11 +68,13 @@ class Leaks:
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts."""
-        exact = int(self.exact.sum())
+        exact, changed = int(self.exact.sum()), int(self.changed.sum())
         return {
             "exact": exact,
-            "near": len(self) - exact,
+            "near": len(self) - exact - changed,
+            "changed": changed,
             "unverified": self.unverified,
+            "unaligned": self.unaligned,
             "threshold": None if np.isnan(self.threshold) else round(self.threshold, 6),
         }
 
@@ -101,7 +114,7 @@ def find_leaks(
 
     records = list(side.hashes())
     exact = either(*_equal_bytes(records, queries, records, base))
-    return _found(exact, near, (side, side), threshold, most_images)
+    return _found(exact, near, (side, side), (queries, base), threshold, most_images)
 
 
 def find_leaks_between(
@@ -143,34 +156,39 @@ def _across(left: Side, right: Side, base_rows: Rows | None, threshold: float, m
         return near_pairs(left.snapshot, least, against=base, other=right.snapshot)
 
     exact = _equal_bytes(left.hashes(), left.snapshot.rows, right.hashes(), base)
-    return _found(exact, near, (left, right), threshold, most_images)
+    return _found(exact, near, (left, right), (left.snapshot.rows, base), threshold, most_images)
 
 
 def _found(
     exact: tuple[Rows, Rows],
     near: Callable[[float], NearPairs],
     sides: tuple[Side, Side],
+    rows: tuple[Rows, Rows],
     threshold: float,
     most_images: int,
 ) -> Leaks:
     keys = np.unique(np.stack(exact, axis=1), axis=0).reshape(-1, 2)
-    sure = Leaks(keys[:, 0], keys[:, 1], np.ones(len(keys), np.float32), np.ones(len(keys), np.bool_), np.nan)
-    if sides[0].snapshot.space.similarity != "cosine":
-        return sure  # the threshold is a cosine
-    pairs, used = _candidates(near, threshold)
-    stride = max((int(part.max(initial=0)) for part in (keys, pairs.rows_b)), default=0) + 1
-    known = np.isin(pairs.rows_a * stride + pairs.rows_b, keys[:, 0] * stride + keys[:, 1])
-    pairs = pairs.at(~known)
-    agreeing, unverified = verified(
-        pairs.at(np.lexsort((pairs.rows_b, pairs.rows_a, -pairs.scores))), sides, most_images
-    )
+    sure = NearPairs(keys[:, 0], keys[:, 1], np.ones(len(keys), np.float32))
+    pairs, used = sure.at(slice(0)), np.nan
+    if sides[0].snapshot.space.similarity == "cosine":  # the threshold is a cosine
+        pairs, used = _candidates(near, threshold)
+    close = neighbours(sides[0], rows[0], sides[1], rows[1])
+    look = verified(Candidates(without(pairs, sure), without(close, sure), *rows), sides, most_images)
+    changed = without(look.changed, sure)
+    parts = (sure, look.near, changed)
+    counts = np.repeat(np.arange(3), [len(part.scores) for part in parts])
+    every = together(parts)
     return Leaks(
-        rows_a=np.concatenate([sure.rows_a, agreeing.rows_a]),
-        rows_b=np.concatenate([sure.rows_b, agreeing.rows_b]),
-        scores=np.concatenate([sure.scores, agreeing.scores]),
-        exact=np.arange(len(sure) + len(agreeing.rows_a)) < len(sure),
+        rows_a=every.rows_a,
+        rows_b=every.rows_b,
+        scores=every.scores,
+        exact=counts == 0,
+        changed=counts == 2,
         threshold=used,
-        unverified=unverified,
+        unverified=look.unverified,
+        unaligned=look.unaligned,
+        everything=look.everything,
+        nearest=NEIGHBOURS if len(rows[0]) <= MOST_QUERIES else 0,
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from ..images.decode import decode
 from ..images.names import IMAGE_SUFFIXES
 from ..protocols import Embedder
 from ..types import Image, Vectors
+from .boxes import Embeds, with_boxes, without_boxes
 from .truth.base import Ints
 from .truth.joining import Joined, Outside, match
 
@@ -25,23 +25,15 @@ _BATCH = 32
 _SUFFIXES = ("", *sorted(IMAGE_SUFFIXES, key=lambda suffix: (suffix not in (".jpg", ".png", ".jpeg"), suffix)))
 
 
-class Embeds(Protocol):
-    """What has an embedder: a collection."""
-
-    @property
-    def embedder(self) -> Embedder:
-        """Return what makes vectors of images."""
-        ...
-
-
-def with_outside(collection: Embeds, joined: Joined, folder: str | Path | None = None) -> Joined:
-    """Return the joined truth with the queries that are images on disk only.
+def with_outside(collection: Embeds, joined: Joined, folder: str | Path | None = None, *, boxes: bool = True) -> Joined:
+    """Return the joined truth with the queries that are images on disk only, and the truth's boxes applied.
 
     Args:
         collection: gives the embedder; asked for it only when there is something to embed.
         joined: a truth that was joined to the collection.
         folder: a folder (or archive) of query images: the names of the truth that it holds become the queries. None:
             the queries that the truth names are looked for where its format keeps them.
+        boxes: apply them; False: whole images are compared, and a note says so.
 
     Raises:
         BadInput: the folder holds no image that the truth names.
@@ -60,7 +52,8 @@ def with_outside(collection: Embeds, joined: Joined, folder: str | Path | None =
     else:
         wanted = _beside_the_truth(joined)
     outside = _embedded(collection.embedder, wanted) if wanted else None
-    return replace(joined, outside=outside, asked=asked)
+    complete = replace(joined, outside=outside, asked=asked)
+    return with_boxes(collection, complete) if boxes else without_boxes(complete, "--no-boxes asks for it.")
 
 
 def _beside_the_truth(joined: Joined) -> dict[int, Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections import OrderedDict
@@ -79,11 +80,20 @@ class Buckets:
 
 
 def key_of(request: Request) -> str:
-    """Return the key that a request gives, in whichever of three places; empty for none."""
+    """Return the key that a request gives, in whichever place; empty for none."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and given:
         return given.strip()
+    if scheme.lower() == "basic" and given:  # for programs that take nothing but a URL: http://any:KEY@host/
+        return _password(given)
     return request.headers.get("x-api-key") or request.cookies.get(COOKIE, "")
+
+
+def _password(given: str) -> str:
+    try:
+        return base64.b64decode(given.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def caller_of(request: Request) -> Caller:

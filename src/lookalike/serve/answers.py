@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from ..collection import Results
@@ -33,7 +32,7 @@ def links(name: str, row: int, content_hash: str, settings: Settings) -> Json:
     return found
 
 
-def hit_answer(hit: Hit, rank: int, name: str, settings: Settings) -> Json:
+def hit_answer(hit: Hit, rank: int, name: str, settings: Settings, *, flagged: bool = False) -> Json:
     """Return one hit; optional keys are absent rather than null."""
     answer: Json = {
         "rank": rank,
@@ -55,17 +54,9 @@ def hit_answer(hit: Hit, rank: int, name: str, settings: Settings) -> Json:
         answer["region"] = region_to_json(hit.region)
     if settings.show_sources:
         answer["source"] = printable(hit.source)
-    if settings.filter_column and is_flagged(hit.metadata, settings):
+    if flagged:
         answer["flagged"] = True
     return answer
-
-
-def is_flagged(metadata: Mapping[str, Any], settings: Settings) -> bool:
-    """Return whether the content filter marks an image; one without the column is not marked."""
-    value = metadata.get(settings.filter_column)
-    if isinstance(value, bool):
-        return value
-    return isinstance(value, (int, float)) and value >= settings.filter_from
 
 
 def record_answer(record: Record, name: str, settings: Settings) -> Json:

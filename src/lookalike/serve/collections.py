@@ -16,6 +16,7 @@ from ..errors import LookalikeError, NotFound, OtherEmbedder
 from ..protocols import Embedder
 from ..store.sqlite import FILE
 from .batching import GatheredSearch, batched
+from .classifiers import Classifiers
 from .ledger import Ledger
 from .settings import Settings
 from .writing import Writer
@@ -34,6 +35,7 @@ class Served:
         embedder: the model itself; None where the vectors came without one.
         writer: what changes it.
         ledger: its jobs and click log.
+        classifiers: what the content filter asks.
     """
 
     def __init__(self, name: str, folder: Path, settings: Settings) -> None:
@@ -63,6 +65,7 @@ class Served:
             )
             self.identity = identity_of(folder)
             self.ledger = Ledger(folder)
+            self.classifiers = Classifiers(self.collection, folder, self.ledger, settings)
             self.writer = Writer(self.collection, folder, settings)
             self._warm()
         except BaseException:

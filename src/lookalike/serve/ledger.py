@@ -1,11 +1,11 @@
-"""What the server itself must remember of a collection: its jobs and the click log, in ``service.sqlite`` beside it."""
+"""What the server must remember of a collection, in ``service.sqlite`` beside it: jobs, clicks, classifiers' scores."""
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..store.connections import explained
@@ -14,6 +14,7 @@ __all__ = ["Ledger"]
 
 FILE = "service.sqlite"
 _WAIT_S = 10.0
+_AT_ONCE = 500  # values of one statement
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -25,6 +26,9 @@ CREATE TABLE IF NOT EXISTS shown (
     clicked INTEGER NOT NULL, judged INTEGER NOT NULL, PRIMARY KEY (search_id, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS shown_by_time ON shown (time);
+CREATE TABLE IF NOT EXISTS scores (
+    classifier TEXT NOT NULL, content_hash TEXT NOT NULL, score REAL NOT NULL, PRIMARY KEY (classifier, content_hash)
+) WITHOUT ROWID;
 """
 
 
@@ -54,14 +58,34 @@ class Ledger:
             db.execute("COMMIT")
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection | None]:
-        """Lend a connection; None where nothing was ever written."""
+    def reading(self, table: str = "shown") -> Iterator[sqlite3.Connection | None]:
+        """Lend a connection; None where the table was never made."""
         if not self.file.exists():
             yield None
             return
         with self._open() as db:
-            known = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'shown'").fetchone()
+            known = db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
             yield db if known else None
+
+    def scores(self, classifier: str, hashes: Sequence[str]) -> dict[str, float]:
+        """Return what a classifier said of pictures, by the hash of their bytes; unknown ones are left out."""
+        with self.reading("scores") as db:
+            if db is None:
+                return {}
+            asked = "SELECT content_hash, score FROM scores WHERE classifier = ? AND content_hash IN "
+            return {
+                each: score
+                for start in range(0, len(hashes), _AT_ONCE)
+                for part in [hashes[start : start + _AT_ONCE]]
+                for each, score in db.execute(f"{asked}({', '.join('?' * len(part))})", [classifier, *part])
+            }
+
+    def keep_scores(self, classifier: str, scores: Mapping[str, float]) -> None:
+        """Keep what a classifier said."""
+        if scores:
+            rows = [(classifier, each, score) for each, score in scores.items()]
+            with self.changing() as db:
+                db.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", rows)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -40,8 +40,8 @@ _PROBLEMS = {
 }
 
 
-def answers(model: type[BaseModel] | None, *, status: int = 200, what: str = "", **more: Any) -> dict[int | str, Any]:
-    """Return what a route can answer, for its ``responses``."""
+def answers(model: Any, *, status: int = 200, what: str = "", **more: Any) -> dict[int | str, Any]:
+    """Return what a route can answer, for its ``responses``; ``model`` is a model, a list of one, or None."""
     good: dict[str, Any] = {"description": what or "Done."}
     if model is not None:
         good["model"] = model

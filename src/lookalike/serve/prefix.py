@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["Prefix"]
@@ -20,7 +21,10 @@ class Prefix:
         self._path = path.rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on."""
+        """Pass on; the prefix alone is sent to where it ends in a slash, for the page's addresses are relative."""
+        if self._path and scope["type"] == "http" and scope["path"] == self._path:
+            await RedirectResponse(f"{self._path}/")(scope, receive, send)
+            return
         if self._path and scope["type"] == "http" and f"{scope['path']}/".startswith(f"{self._path}/"):
             scope = {**scope, "path": scope["path"][len(self._path) :] or "/"}
             scope.pop("raw_path", None)

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from .. import errors
@@ -118,6 +119,10 @@ def add_handlers(app: FastAPI) -> None:
         }
         return json_answer({"error": body}, status=error.status_code, headers=dict(error.headers or {}))
 
+    async def gone(request: Request, error: Exception) -> Response:
+        body = {"code": "bad_input", "message": "the request ended before its body did.", "hint": ""}
+        return json_answer({"error": body}, status=400)  # nobody is there to read it; the log says what happened
+
     async def failed(request: Request, error: Exception) -> Response:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
         body = {"code": "internal", "message": "this should not have happened; the server's log says more.", "hint": ""}
@@ -127,4 +132,5 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(ValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(Exception, failed)

@@ -67,9 +67,11 @@ class Settings:
         audit_log: the file that changes are noted in; empty: ``audit.jsonl`` in each collection.
         access_log: one line a request on standard error, without anything of its content.
         open_metrics: ``/metrics`` needs no key.
-        filter_column: the metadata column of a content filter, such as ``nsfw``; empty: no filter.
-        filter_from: images with at least this number in the column are caught.
-        filter_action: whether they are marked (``flagged``) or left out.
+        classifiers: name -> kind of classifier and its source, such as ``head:unsafe.npz``.
+        filter: the content filter: one of ``classifiers``, or such a text itself, as ``column:nsfw``; empty: none.
+        filter_from: images with at least this score are caught.
+        filter_action: whether they are marked (``flagged``) or left out (``hide``).
+        columns_to_return: metadata columns in answers of ``/knn-service`` and ``/metadata``.
         device: where a model runs.
         reload_check_s: seconds between two looks at whether a collection was replaced or is searched in another space.
     """
@@ -113,9 +115,11 @@ class Settings:
     audit_log: str = ""
     access_log: bool = True
     open_metrics: bool = False
-    filter_column: str = ""
+    classifiers: Mapping[str, str] = field(default_factory=dict)
+    filter: str = ""
     filter_from: float = 0.5
     filter_action: Literal["mark", "hide"] = "mark"
+    columns_to_return: tuple[str, ...] = ("url", "image_path", "caption", "NSFW")
     device: str = "auto"
     reload_check_s: float = 2.0
 

@@ -24,18 +24,24 @@ __all__ = [
     "Facet",
     "Feedback",
     "FeedbackSaved",
+    "GetMany",
     "GroupInfo",
     "Health",
     "Hit",
     "Job",
     "JobRequest",
     "Jobs",
+    "KnnHit",
+    "KnnMetadata",
+    "KnnMetadataRequest",
+    "KnnRequest",
     "PutMany",
     "PutRecord",
     "PutRecords",
     "QueryBody",
     "QueryItem",
     "Record",
+    "Records",
     "RegionInfo",
     "Samples",
     "SavedRecord",
@@ -260,6 +266,19 @@ class SavedRecords(_Answer):
     skipped: list[SkippedRecord]
 
 
+class Records(_Answer):
+    """Stored images."""
+
+    records: list[Record]
+    next: int | None = Field(default=None, description="`after` of the next page; absent on the last")
+
+
+class GetMany(_Request):
+    """Ids to look up; those that are not there are passed over."""
+
+    ids: list[str]
+
+
 class Samples(_Answer):
     """Some images of a collection."""
 
@@ -419,3 +438,60 @@ class Health(_Answer):
     status: Literal["ok", "starting", "stopping", "failing"]
     version: str
     collections: dict[str, str] = Field(default_factory=dict)
+
+
+class KnnRequest(_Request):
+    """A search as clip-retrieval's clients send it; of several things to search by the first of these counts."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        allow_inf_nan=False,
+        json_schema_extra={"examples": [{"text": "a cat", "modality": "image", "num_images": 20}]},
+    )
+
+    text: str | None = None
+    image: str | None = Field(default=None, description="in base64")
+    image_url: str | None = None
+    embedding_input: list[float] | None = None
+    modality: Literal["image", "text"] = "image"
+    num_images: int = Field(default=100, ge=0, description="results with metadata")
+    num_result_ids: int | None = Field(default=None, ge=1, description="results in all; none: as many")
+    indice_name: str | None = Field(default=None, description="the collection; none: the first")
+    use_mclip: bool = False
+    deduplicate: bool = Field(default=False, description="of near-copies, the best alone")
+    use_safety_model: bool = Field(default=False, description="leave out what the classifier `safety` catches")
+    use_violence_detector: bool = Field(default=False, description="leave out what the classifier `violence` catches")
+    aesthetic_score: int | Literal[""] | None = Field(default=None, description="the rating that is wanted")
+    aesthetic_weight: Annotated[float, Field(ge=0)] | Literal[""] | None = Field(
+        default=None, description="of the rating, beside 1 for the likeness"
+    )
+    columns_to_return: list[str] | None = Field(default=None, description="not of clip-retrieval; none: the setting")
+
+
+class KnnHit(_Answer):
+    """One result as clip-retrieval gives it, with the columns of the metadata that are returned."""
+
+    id: int = Field(description="the row")
+    similarity: float
+    url: str | None = None
+    caption: str | None = None
+    image_path: str | None = None
+    image: str | None = Field(default=None, description="a JPEG in base64, of what is a file")
+    flagged: bool | None = Field(default=None, description="true: the content filter marks it")
+
+
+class KnnMetadataRequest(_Request):
+    """Rows whose metadata is wanted."""
+
+    model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [{"indice_name": "cats", "ids": [1, 2]}]})
+
+    ids: list[int]
+    indice_name: str | None = Field(default=None, description="the collection; none: the first")
+    columns_to_return: list[str] | None = None
+
+
+class KnnMetadata(_Answer):
+    """The metadata of a row; none where there is no such row."""
+
+    id: int
+    metadata: dict[str, Any]

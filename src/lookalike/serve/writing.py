@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from .uploads import Uploads
 __all__ = ["New", "Saved", "Writer"]
 
 _AT_ONCE = 64  # images of one commit
+_REST_S = 10.0  # without changes, after which the derived files are brought up to date
+_MUCH = 50  # or when so large a part of the collection has changed: a fiftieth
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Writer:
     def __init__(self, collection: Collection, folder: Path, settings: Settings) -> None:
         self.uploads = Uploads(folder)
         self.changed = 0  # records since the derived files were looked at
+        self._seen, self._since = 0, time.monotonic()  # what it was when it last was another, and when
         self._collection = collection
         self._settings = settings
         self._one: Batcher[New, Saved] = Batcher(self.put_all, size=_AT_ONCE, waiting=settings.waiting)
@@ -107,10 +111,16 @@ class Writer:
         return removed
 
     def tidy(self) -> None:
-        """Bring the derived files up to date, so that searches need not read what changed since."""
-        if not self.changed:
-            return
+        """Bring up to date what is derived from the vectors: where much has changed, or little and then nothing more.
+
+        Not after every change: it holds up those who write, and searches go on without it, only a little slower.
+        """
         seen, store = self.changed, self._collection.store
+        if seen != self._seen:
+            self._seen, self._since = seen, time.monotonic()
+        rested = time.monotonic() - self._since >= _REST_S
+        if not seen or not (rested or seen > store.count() // _MUCH):
+            return
         with store.writing(wait_s=self._settings.write_wait_s):
             self._collection.settle()
         self.changed -= seen

@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import StorageFailed, UnknownName
 from ..types import Rows, Segment, Vectors, VectorSpace
 from .connections import Connections
-from .snapshot import Identity, MappedVectors, VectorSnapshot, map_vectors, write_vectors
+from .snapshot import Identity, MappedFiles, MappedVectors, VectorSnapshot, write_vectors
 
 __all__ = ["far_behind", "refresh", "region_snapshot", "snapshot", "sweep"]
 
@@ -51,27 +51,32 @@ class _Table:
         return self.identity.space
 
 
-def snapshot(folder: Path, connections: Connections, name: str, behind: Behind) -> VectorSnapshot:
+def snapshot(folder: Path, connections: Connections, name: str, behind: Behind, files: MappedFiles) -> VectorSnapshot:
     """Return the vectors of a space at this moment; see ``SqliteStore.snapshot``."""
     with connections.reading() as db:
-        return _snapshot(db, folder, _tables(db, name)[0], behind)
+        return _snapshot(db, folder, _tables(db, name)[0], behind, files)
 
 
-def region_snapshot(folder: Path, connections: Connections, name: str, behind: Behind) -> VectorSnapshot | None:
+def region_snapshot(
+    folder: Path, connections: Connections, name: str, behind: Behind, files: MappedFiles
+) -> VectorSnapshot | None:
     """Return the vectors of the parts of images; None where the space has never had any."""
     with connections.reading() as db:
         tables = _tables(db, name)
-        return _snapshot(db, folder, tables[1], behind) if len(tables) > 1 else None
+        return _snapshot(db, folder, tables[1], behind, files) if len(tables) > 1 else None
 
 
-def _snapshot(db: sqlite3.Connection, folder: Path, table: _Table, behind: Behind) -> VectorSnapshot:
+def _snapshot(
+    db: sqlite3.Connection, folder: Path, table: _Table, behind: Behind, files: MappedFiles
+) -> VectorSnapshot:
     seq = _clock(db)
     file = folder / "derived" / table.file
-    mapped = map_vectors(file, table.identity)
+    mapped = files.map(file, table.identity)
     # A file ahead of the database is of a later state that a crash or a copied-back file has undone.
     if mapped is not None and (mapped.seq > seq or behind(len(mapped.rows), _changes(db, table, mapped.seq))):
         mapped = None
     if mapped is None:
+        files.forget(file)
         with contextlib.suppress(OSError):
             mapped = _write(db, file, table, seq)
     if mapped is None:
@@ -80,7 +85,7 @@ def _snapshot(db: sqlite3.Connection, folder: Path, table: _Table, behind: Behin
     return VectorSnapshot(table.space, seq, _with_changes(db, table, mapped))
 
 
-def refresh(folder: Path, connections: Connections, name: str) -> None:
+def refresh(folder: Path, connections: Connections, name: str, files: MappedFiles) -> None:
     """Write the files of one space anew unless they are in step, or nearly."""
     file = folder
     try:
@@ -88,12 +93,14 @@ def refresh(folder: Path, connections: Connections, name: str) -> None:
             seq = _clock(db)
             for table in _tables(db, name):
                 file = folder / "derived" / table.file
-                mapped = map_vectors(file, table.identity)
+                mapped = files.map(file, table.identity)
                 if (
                     mapped is None
                     or mapped.seq > seq
                     or _worth_writing(len(mapped.rows), _changes(db, table, mapped.seq))
                 ):
+                    mapped = None
+                    files.forget(file)
                     _write(db, file, table, seq)
     except OSError as error:
         if isinstance(error, StorageFailed):
@@ -148,7 +155,9 @@ def _changes(db: sqlite3.Connection, table: _Table, since: int) -> int:
 
 
 def _batches(db: sqlite3.Connection, table: _Table, since: int) -> Iterator[tuple[Rows, Vectors]]:
-    where, space = "" if since < 0 else f"WHERE seq > {since}", table.space
+    # By a list of rows: asked for `seq > since` in the order of rows, SQLite reads the whole table to save the sorting.
+    where = "" if since < 0 else f"WHERE row IN (SELECT row FROM {table.name} WHERE seq > {since})"
+    space = table.space
     cursor = db.execute(f"SELECT row, vector FROM {table.name} {where} ORDER BY row")
     while batch := cursor.fetchmany(max(1, _BATCH_BYTES // space.row_bytes)):
         rows = np.fromiter((row for row, _ in batch), np.int64, len(batch))

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..types import Rows, Segment, Vectors, VectorSpace
 
-__all__ = ["Identity", "MappedVectors", "VectorSnapshot", "map_vectors", "write_vectors"]
+__all__ = ["Identity", "MappedFiles", "MappedVectors", "VectorSnapshot", "map_vectors", "write_vectors"]
 
 _MAGIC = b"LKALVEC1"
 _HEADER = struct.Struct("<8s16s32s6Q")  # magic, database, fingerprint, dim, n, seq, rows at, vectors at, size
@@ -161,3 +161,40 @@ def map_vectors(file: Path, identity: Identity) -> MappedVectors | None:
         vectors = np.frombuffer(mapped, space.dtype, n * space.width, vectors_at).reshape(n, space.width)
         return MappedVectors(rows, vectors, seq)
     return None
+
+
+class MappedFiles:
+    """The derived files that a store has mapped, so that a small change of the database maps none of them anew.
+
+    A new mapping of an old file costs a fault for every page that a search reads. A file is only ever replaced by
+    another one, never changed; the old one cannot give its number away while it is mapped.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[Path, tuple[tuple[object, ...], MappedVectors]] = {}
+
+    def map(self, file: Path, identity: Identity) -> MappedVectors | None:
+        """Return what ``map_vectors`` returns, the very same as long as the file is."""
+        try:
+            status = file.stat()
+        except OSError:
+            self.forget(file)
+            return None
+        key = (identity.key(), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        kept = self._kept.get(file)
+        if kept is not None and kept[0] == key:
+            return kept[1]
+        mapped = map_vectors(file, identity)
+        if mapped is None:
+            self.forget(file)
+        else:
+            self._kept[file] = key, mapped
+        return mapped
+
+    def forget(self, file: Path) -> None:
+        """Let go of a file that is about to be replaced: Windows replaces none that is mapped."""
+        self._kept.pop(file, None)
+
+    def close(self) -> None:
+        """Forget them all; those that a snapshot shows stay until it is gone."""
+        self._kept.clear()

@@ -25,7 +25,7 @@ from .lock import WriterLock
 from .opening import FILE, open_folder
 from .regions import drop_regions, put_regions, read_regions
 from .rows import COLUMNS, check_vectors, hash_bytes, record, values
-from .snapshot import VectorSnapshot
+from .snapshot import MappedFiles, VectorSnapshot
 from .words import find_words, forget_words, put_words
 
 __all__ = ["FILE", "SqliteStore", "open_sqlite"]
@@ -47,6 +47,7 @@ class SqliteStore:
         self._path = path
         self._connections = connections
         self._lock = lock
+        self._files = MappedFiles()
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False) -> SqliteStore:
@@ -82,6 +83,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the files; using the store afterwards is an error."""
+        self._files.close()
         self._connections.close()
 
     def writing(self, *, wait_s: float = 0.0) -> AbstractContextManager[None]:
@@ -291,9 +293,9 @@ class SqliteStore:
                     found[raw.hex()] = row
         return found
 
-    def records(self) -> Iterator[Record]:
-        """Yield every record by ascending row, a page at a time: a long walk sees what is committed meanwhile."""
-        last = -1
+    def records(self, *, after: int = -1) -> Iterator[Record]:
+        """Yield records by ascending row, a page at a time: a long walk sees what is committed meanwhile."""
+        last = after
         while True:
             with self._connections.use() as db:
                 page = db.execute(
@@ -408,7 +410,7 @@ class SqliteStore:
         The file is made anew when it is absent, torn or far behind; where the folder cannot be written, the vectors
         are read into memory instead.
         """
-        return derived.snapshot(self._path, self._connections, space, derived.far_behind)
+        return derived.snapshot(self._path, self._connections, space, derived.far_behind, self._files)
 
     def regions(self, space: str, rows: Sequence[int] | Rows) -> Regions:
         """Return the parts of the images in ``rows``, ascending by row, each image's in the order they were put.
@@ -425,7 +427,7 @@ class SqliteStore:
 
         Its ``rows`` are ``row * MOST_REGIONS + n``: the n-th part, from 0, of the image in ``row``.
         """
-        return derived.region_snapshot(self._path, self._connections, space, derived.far_behind)
+        return derived.region_snapshot(self._path, self._connections, space, derived.far_behind, self._files)
 
     def refresh_derived(self) -> None:
         """Write the mapped files of all spaces anew where they are behind; for the end of a long run of writing.
@@ -437,7 +439,7 @@ class SqliteStore:
         with self.writing():
             derived.sweep(self._path)
             for name in self.spaces():
-                derived.refresh(self._path, self._connections, name)
+                derived.refresh(self._path, self._connections, name, self._files)
 
     def rebase(self, old: str, new: str) -> int:
         """Say that what lay under ``old`` now lies under ``new``; whole path components only.

@@ -139,6 +139,13 @@ def test_a_fixed_batch(write: Any, tmp_path: Path) -> None:
     assert np.abs(vectors[0] - vectors[1]).max() < 1e-5
 
 
+def test_what_runs_alone_has_a_batch_of_one(tmp_path: Path, cache: Path) -> None:
+    create(f"int8:onnx:{products(tmp_path / 'model.onnx')}")
+    (file,) = cache.glob("*.onnx")
+    session = onnxruntime.InferenceSession(file)
+    assert [each.shape for each in (*session.get_inputs(), *session.get_outputs())] == [[1, 3, SIDE, SIDE], [1, OUT]]
+
+
 def test_names(tmp_path: Path) -> None:
     linear, conv = products(tmp_path / "linear.onnx"), convolutions(tmp_path / "conv.onnx")
     full, dynamic, static = create(f"onnx:{linear}"), create(f"int8:onnx:{linear}"), create(f"int8:onnx:{conv}")

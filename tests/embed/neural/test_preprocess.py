@@ -104,6 +104,16 @@ def test_steps_that_are_switched_off() -> None:
     assert (steps.resize, steps.mean, steps.std) == ((224, 224), IMAGENET_MEAN, IMAGENET_STD)
 
 
+def test_planes_are_what_is_normalised_channel_by_channel() -> None:
+    steps = from_config(CLIP, source="x")
+    images = [noise(7, 5), noise(7, 5)]
+    expected = steps.normalise(np.stack(images)).transpose(0, 3, 1, 2)
+    found = steps.planes(images)
+    assert found.dtype == np.float32
+    assert found.flags.c_contiguous
+    assert np.array_equal(found, expected)  # to the bit: vectors that are stored already do not change
+
+
 def test_small_images_are_padded_with_black_before_a_crop() -> None:
     steps = Preprocess(resize=None, shortest_edge=None, crop=(5, 4))
     found = steps.pixels(np.full((1, 2, 3), 9, np.uint8))

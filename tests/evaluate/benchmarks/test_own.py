@@ -324,6 +324,8 @@ def test_all_sets_in_one_base(tmp_path: Path, photos: Collection) -> None:
     write_csv(data / "logos" / "labels.csv", ("file", "brand"), *files)
     write_tar(data / "photos" / "images.tar", {f"p{v}.png": png(7, v) for v in range(2)} | {"q.png": png(9)})
     write_csv(data / "photos" / "labels.csv", ("file", "kind"), ("p0.png", kept), ("p1.png", kept), ("q.png", trained))
+    write_tar(data / "scenes" / "images.tar", {f"s{v}.png": png(30, v) for v in range(2)} | {"none.png": png(31)})
+    write_csv(data / "scenes" / "labels.csv", ("file", "scene"), ("s0.png", kept), ("s1.png", kept), ("none.png", ""))
     write_tar(data / "coco128" / "images.tar", {f"c{v}.png": png(20, v) for v in range(3)})
     boxes = [("c0.png", "dog"), ("c0.png", "car"), ("c1.png", "car"), ("c2.png", "cat")]
     write_csv(data / "coco128" / "boxes.csv", ("file", "class_name"), *boxes)
@@ -342,7 +344,7 @@ def test_all_sets_in_one_base(tmp_path: Path, photos: Collection) -> None:
     names = set(material.names)
     assert {"0/0.png", "0/1.png", "0/2.png", "p0.png", "p1.png", "c0.png", "c1.png", "c2.png"} <= names
     assert sum(name.startswith("t10k/") for name in names) == 100  # of one class, and none of the training part
-    assert len(names) == 108
+    assert len(names) == 111
     learnt = training(data)
     assert {name for name in learnt.names if "/" not in name or name[0] != "t"} == {
         "1/0.png",
@@ -353,9 +355,9 @@ def test_all_sets_in_one_base(tmp_path: Path, photos: Collection) -> None:
     assert not names & set(learnt.names)
 
     report = index_benchmark(photos, material)
-    assert (report.added, report.unchanged) == (108, 0)
+    assert (report.added, report.unchanged) == (111, 0)
     again = index_benchmark(photos, material)
-    assert (again.added, again.unchanged) == (0, 108)
+    assert (again.added, again.unchanged) == (0, 111)
     (run,) = material.runs
     evaluation = run_benchmark(photos, prepare(photos, run))
     assert evaluation.judged.query_ids is not None
@@ -366,3 +368,5 @@ def test_all_sets_in_one_base(tmp_path: Path, photos: Collection) -> None:
     assert total["c0.png"] == total["c1.png"] == 1  # they share cars
     assert by_id["p0.png"] == f"photos:{kept}"
     assert by_id["c0.png"] == "coco:c0.png"
+    assert "none.png" in names  # a distractor is searched, and does not search
+    assert "none.png" not in by_id

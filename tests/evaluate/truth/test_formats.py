@@ -14,6 +14,7 @@ import pytest
 
 from lookalike.errors import BadInput, LookalikeError, NoSuchFile, UnknownName
 from lookalike.evaluate.truth import TRUTHS, Truth, read_truth
+from lookalike.evaluate.truth.tables import line_of_each
 
 
 def write(path: Path, text: str) -> Path:
@@ -345,7 +346,7 @@ def test_a_folder_with_a_split(tmp_path: Path) -> None:
     [
         ("", "looks like no ground truth"),
         ("file,label\n", "no lines after its header"),
-        ("file,label\na.jpg\n", "line 2 of .* has 1 fields, the header has 2"),
+        ("file,label\na.jpg\n", "line 2 of .* has 1 of the 2 fields"),
         (
             "file,label\na.jpg,cat\n\na.jpg,dog\n",
             "line 4 of .* gives 'a.jpg' the label 'dog', an earlier one says 'cat'",
@@ -366,6 +367,43 @@ def test_mistakes_name_the_file_and_the_line(tmp_path: Path, text: str, said: st
         read_truth(path)
     assert str(path) in str(caught.value)
     assert caught.value.hint or "names no image" in said or "fields" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "query,relevant\nq,a\nq,b\nq,a\n",
+            "Line 4 of {} repeats an earlier one and counts once: remove or correct it.",
+        ),
+        ("file,label\na,x\na,x\nb,x\nb,x\n", "2 lines of {} repeat earlier ones (3, 5) and count once: "),
+        ("query_id,reference_id\nQ00001,R000001\nQ00001,R000001\nQ00002,\n", "Line 3 of {} repeats"),
+    ],
+)
+def test_lines_that_repeat_earlier_ones_are_said(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path / "t.csv", text)
+    (note,) = read_truth(path).notes
+    assert note.startswith(said.format(path))
+
+
+def test_a_truth_without_repeated_lines_says_nothing(tmp_path: Path) -> None:
+    assert read_truth(write(tmp_path / "t.csv", "query,relevant\nq,a\nq,b\n")).notes == ()
+
+
+def test_qrels_are_known_by_their_first_line(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"line 2 of .* has 1 of 4 fields"):
+        read_truth(write(tmp_path / "q.txt", "a 0 b 1\nbroken\n"))
+
+
+def test_the_line_of_a_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", 'file,label\n11.jpg,a\n1.jpg,a\n"odd, name.jpg",b\n1.jpg,a\n')
+    assert line_of_each(path, ["1.jpg", "odd, name.jpg", "gone.jpg"]) == {"1.jpg": 3, "odd, name.jpg": 4}
+    assert line_of_each(write(tmp_path / "q.txt", "q 0 i 1\nq 0 j 1\n"), ["j"]) == {"j": 2}
+    both = write(tmp_path / "p.csv", "query,relevant\na,b\nb,\n")
+    assert (line_of_each(both, ["b"]), line_of_each(both, ["b"], leading=True)) == ({"b": 2}, {"b": 3})
+    assert line_of_each(tmp_path, ["t.csv"]) == {}
+    (tmp_path / "gnd.pkl").write_bytes(b"\x80\x04name\xff")
+    assert line_of_each(tmp_path / "gnd.pkl", ["name"]) == {}
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:

@@ -85,14 +85,15 @@ class Handcrafted:
         size = min(CHUNK, max(WORTH_A_THREAD, -(-len(prepared) // cores)))
         chunks = [prepared[start : start + size] for start in range(0, len(prepared), size)]
         if len(chunks) == 1:
-            described = [self._describe(chunks[0])]
+            described = [self.describe(chunks[0])]
         else:
             pool = ThreadPoolExecutor(min(cores, len(chunks)), thread_name_prefix="lookalike-describe")
             with one_blas_thread(), pool:
-                described = list(pool.map(self._describe, chunks))
+                described = list(pool.map(self.describe, chunks))
         return unit(np.concatenate(described), source=self.spec)
 
-    def _describe(self, prepared: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+    def describe(self, prepared: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """Return (B, D) rows, not yet of unit norm, of at most CHUNK prepared images, on this thread alone."""
         views = Views(prepared)
         blocks = []
         for part in self.parts:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -20,6 +18,7 @@ from .model_file import ModelFile, digest, find_model, made_hash, read_json
 from .onnx_file import external_data
 from .pooled import Output, Plan, choose_pooling, split_pooling
 from .preprocess import Preprocess, from_config, imagenet
+from .runs import Runs
 
 __all__ = [
     "ImageInput",
@@ -101,8 +100,11 @@ class Precision(Protocol):
         ...
 
     @property
-    def one_by_one(self) -> bool:
-        """Return whether images that run together change one another's vectors."""
+    def share(self) -> int | None:
+        """Return the most images of one run, where every core has its own; None: a batch has all cores. See ``Runs``.
+
+        It is 1 where images that run together change one another's vectors.
+        """
         ...
 
     def open(self, session: Session) -> Session:
@@ -134,8 +136,8 @@ class OnnxEmbedder:
         self.spec = spec
         self.preprocess = preprocess
         self._session = session
-        self._one_by_one: ThreadPoolExecutor | None = None
         self._input = read_input(session, self.spec)
+        self._runs = Runs(self._input.batch)
         self._outputs = _known_outputs(session, pooling, spec) or [output or _choose_output(session)]
         self._pooled = Output(self._input.layout, pooling, self.spec)
         named = "+".join(self._outputs)
@@ -168,7 +170,7 @@ class OnnxEmbedder:
         """
         other = copy.copy(self)
         other._session = precision.open(self._session)
-        other._one_by_one = ThreadPoolExecutor(os.cpu_count() or 1) if precision.one_by_one else None
+        other._runs = Runs(self._input.batch, precision.share)
         other.providers = list(other._session.get_providers())
         other.spec = f"{precision.name}:{self.spec}"
         other.fingerprint = f"{self.fingerprint}/{precision.fingerprint}"
@@ -187,11 +189,15 @@ class OnnxEmbedder:
 
     def feed(self, prepared: Sequence[npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         """Return what the network is given for prepared images of one size."""
-        pixels: npt.NDArray[Any] = np.stack(prepared)
-        if self._input.dtype is not np.uint8:
-            pixels = self.preprocess.normalise(pixels).astype(self._input.dtype, copy=False)
-        if self._input.layout == "nchw":
-            pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+        pixels: npt.NDArray[Any]
+        if self._input.dtype is np.uint8:
+            pixels = np.stack(prepared)
+            if self._input.layout == "nchw":
+                pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+        else:
+            floats = self.preprocess.planes(prepared)
+            pixels = floats if self._input.layout == "nchw" else np.ascontiguousarray(floats.transpose(0, 2, 3, 1))
+            pixels = pixels.astype(self._input.dtype, copy=False)
         return {self._input.name: pixels, **self._input.fillers}
 
     def prepare(self, image: Image) -> npt.NDArray[Any]:
@@ -225,17 +231,8 @@ class OnnxEmbedder:
 
     def _forward(self, prepared: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         plan = self._pooled.plan
-        rows = [self._rows(size) for size in self.by_size(prepared)]
+        rows = [self._runs.rows(self._run, size) for size in self.by_size(prepared)]
         return rows[0] if plan is None or len(rows) == 1 else plan.over(rows)
-
-    def _rows(self, prepared: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        step = self._input.batch or (1 if self._one_by_one else len(prepared))
-        share = 1 if self._one_by_one else step
-        parts = [list(prepared[start : start + share]) for start in range(0, len(prepared), share)]
-        # A fixed batch is filled up with copies.
-        run = self._one_by_one.map if self._one_by_one and len(parts) > 1 else map
-        done = list(run(self._run, [part + part[-1:] * (step - len(part)) for part in parts]))
-        return np.concatenate([rows[: len(part)] for rows, part in zip(done, parts, strict=True)])
 
     def _run(self, prepared: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         """Return the pooled rows of a batch, not normalised."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -92,9 +92,26 @@ class Preprocess:
 
     def normalise(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return (B, height, width, 3) float32 of (B, height, width, 3) uint8."""
+        factor, shift = self._line()
+        return np.asarray(pixels.astype(np.float32) * factor - shift)
+
+    def planes(self, pixels: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+        """Return the same as (B, 3, height, width), of B images of one size; many times as quick.
+
+        numpy's innermost loop is then along a row of one channel, not over three channels.
+        """
+        factor, shift = (each[:, None, None] for each in self._line())
+        made = np.empty((len(pixels), 3, *pixels[0].shape[:2]), np.float32)
+        for image, plane in zip(pixels, made, strict=True):
+            plane[:] = image.transpose(2, 0, 1)
+            plane *= factor
+            plane -= shift
+        return made
+
+    def _line(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         factor = self.scale / np.asarray(self.std)
         shift = np.asarray(self.mean) / np.asarray(self.std)
-        return np.asarray(pixels.astype(np.float32) * factor.astype(np.float32) - shift.astype(np.float32))
+        return factor.astype(np.float32), shift.astype(np.float32)
 
 
 def imagenet(size: tuple[int, int]) -> Preprocess:

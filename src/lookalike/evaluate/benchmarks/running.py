@@ -22,6 +22,7 @@ from ...protocols import Embedder
 from ...types import Image
 from ..evaluation import Evaluation
 from ..leak_report import PlanLeaks, leaks_of_plan
+from ..outside import with_outside
 from ..protocols import plan_of
 from ..protocols.engine import run_plan
 from ..protocols.plan import Plan
@@ -117,15 +118,16 @@ def _in_memory(photos: Collection, names: Sequence[str], pixels: Mapping[str, Im
     return report
 
 
-def prepare(photos: Collection, run: Run, *, seed: int = 0) -> Prepared:
+def prepare(photos: Collection, run: Run, *, seed: int = 0, boxes: bool = True) -> Prepared:
     """Join a run's truth to a collection, and plan it.
 
-    A collection that holds more images is searched as if it held this benchmark alone.
+    A collection that holds more images is searched as if it held this benchmark alone. ``boxes``: the truth's are
+    applied.
 
     Raises:
         BadInput: the collection has none of its images, or the truth does not fit the protocol.
     """
-    joined = join(run.truth, photos)
+    joined = with_outside(photos, join(run.truth, photos), boxes=boxes)
     plan = plan_of(joined, run.protocol, seed=seed)
     rows = np.unique(joined.rows[joined.rows >= 0])
     if len(rows) < len(joined.all_rows):
@@ -147,7 +149,8 @@ def run_benchmark(photos: Collection, prepared: Prepared, *, shown: int = 10) ->
 
 def _classes(run: Run, joined: Joined, rows: Ints) -> npt.NDArray[np.object_]:
     classes = run.classes or {}
-    by_row = {int(row): classes[name] for row, name in zip(joined.rows, joined.truth.names, strict=True) if row >= 0}
+    named = zip(joined.rows.tolist(), joined.truth.names, strict=True)
+    by_row = {row: classes[name] for row, name in named if name in classes}  # distractors have none
     return np.array([by_row[int(row)] for row in rows], dtype=object)
 
 

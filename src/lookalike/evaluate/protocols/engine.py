@@ -14,9 +14,10 @@ import numpy.typing as npt
 from ...errors import BadInput
 from ...protocols import Searcher
 from ...types import Candidates, Vectors
+from ..boxes import by_parts
 from ..evaluation import Evaluation
 from ..judged import Judged
-from ..truth.base import Ints
+from ..truth.base import Box, Ints
 from ..truth.joining import Joined
 from .plan import Plan
 from .relevance import Base, Relevance
@@ -82,7 +83,7 @@ def run_plan(
         )
     wanted = None if cut is None or cut >= largest else cut
     kept = min(largest, max(shown, min(wanted or largest, _SCORES // count)))
-    run = _Run(searcher, joined, plan, wanted, min(shown, largest), kept)
+    run = _Run(by_parts(searcher, joined), joined, plan, wanted, min(shown, largest), kept)
     blocks = [block for part, base in zip(plan.parts, bases, strict=True) for block in run.blocks(part.queries, base)]
     return _gathered(run, blocks, cut=cut, largest=largest)
 
@@ -145,6 +146,17 @@ class _Run:
         )
 
     def _vectors(self, queries: Ints) -> Vectors:
+        parts = self.joined.parts
+        cut = np.isin(queries, [] if parts is None else list(parts.place))
+        if parts is None or not cut.any():
+            return self._wholes(queries)
+        out = np.empty((len(queries), parts.vectors.shape[1]), parts.vectors.dtype)
+        out[cut] = parts.vectors[[parts.place[int(at)] for at in queries[cut]]]
+        if not cut.all():
+            out[~cut] = self._wholes(queries[~cut])
+        return out
+
+    def _wholes(self, queries: Ints) -> Vectors:
         rows = self.joined.rows[queries]
         inside = rows >= 0
         if inside.all():
@@ -280,7 +292,15 @@ def _gathered(run: _Run, blocks: list[_Block], *, cut: int | None, largest: int)
         shown_grades=np.concatenate([block.row_grades for block in blocks])[kept],
         expected=tuple(expected[at] for at in kept.tolist()),
         skipped=_skipped(joined, reason, int(lone.sum())),
+        query_boxes=_boxes(joined, queries[kept]),
     )
+
+
+def _boxes(joined: Joined, queries: Ints) -> tuple[Box | None, ...]:
+    """Return the box that was applied to each query; nothing where none was."""
+    if joined.parts is None:
+        return ()
+    return tuple(joined.truth.boxes[at] if at in joined.parts.place else None for at in queries.tolist())
 
 
 def _skipped(joined: Joined, reason: str, lone: int) -> dict[str, int]:
@@ -291,7 +311,7 @@ def _skipped(joined: Joined, reason: str, lone: int) -> dict[str, int]:
 
 
 def _notes(run: _Run, cut: int | None, largest: int, judged: Judged) -> list[str]:
-    notes = list(run.joined.truth.notes)
+    notes = [*run.joined.truth.notes, *run.joined.notes]
     if cut is not None and cut > largest:
         notes.append(f"The cut {cut} is above the {largest} images that are searched: all of them are ranked.")
     if judged.scores is not None and judged.scores.shape[1] < (run.cut or largest):

@@ -169,8 +169,7 @@ def _plots(compared: Compared, average: Average) -> str:
 
 
 def _query(compared: Compared, at: int, albums: tuple[Album, Album], results: int) -> str:
-    row = int(compared.first.query_rows[at])
-    asked = albums[0].rows([row])[0] if row >= 0 else albums[0].source(compared.first.query_sources[at])
+    asked = albums[0].query(compared.first, at)
     sides = (compared.first, compared.second)
     values = [_value(side, compared.order, at) for side in sides]
     found = [

@@ -11,9 +11,14 @@ from typing import Protocol
 
 from ...errors import LookalikeError
 from ...types import Record
+from ..boxes import region_of
+from ..evaluation import Evaluation
+from ..truth.base import Box
 from .page import text
 
 __all__ = ["Album", "Picture", "Records", "tile", "tiles"]
+
+WHOLE = 1_000_000  # pixels: more than any picture has, so that none is reduced before it is cut
 
 
 class Records(Protocol):
@@ -50,7 +55,7 @@ class Album:
     def __init__(self, records: Records, *, side: int = 160) -> None:
         self._records = records
         self._side = side
-        self._made: dict[str, Picture] = {}
+        self._made: dict[tuple[str, Box | None], Picture] = {}
 
     @property
     def count(self) -> int:
@@ -68,16 +73,22 @@ class Album:
             for row, record in zip(rows, found, strict=True)
         ]
 
-    def source(self, source: str) -> Picture:
-        """Return the picture of a file or URL from outside the collection, under the end of its name."""
-        return self._picture(source, PurePath(source).name or source)
+    def query(self, evaluation: Evaluation, at: int) -> Picture:
+        """Return the picture of a query, cut to its box where it has one; from outside the collection by file name."""
+        row, source = int(evaluation.query_rows[at]), evaluation.query_sources[at]
+        box = evaluation.query_boxes[at] if evaluation.query_boxes else None
+        if row < 0:
+            return self._picture(source, PurePath(source).name or source, box)
+        (record,) = self._records.get_rows([row])
+        return self.rows([row])[0] if record is None else self._picture(record.source, record.id, box)
 
-    def _picture(self, source: str, name: str) -> Picture:
-        if source not in self._made:
-            self._made[source] = self._make(source, name)
-        return self._made[source]
+    def _picture(self, source: str, name: str, box: Box | None = None) -> Picture:
+        if (source, box) not in self._made:
+            self._made[source, box] = self._make(source, name, box)
+        return self._made[source, box]
 
-    def _make(self, source: str, name: str) -> Picture:
+    def _make(self, source: str, name: str, box: Box | None) -> Picture:
+        from ...detect.box import crop
         from ...images import read_source
         from ...images.decode import decode
         from ...images.thumbnails import thumbnail_jpeg
@@ -86,7 +97,9 @@ class Album:
             return Picture(name, reason="There is no file to show, only a vector.")
         try:
             place = source if "://" in source else os.path.abspath(source)
-            jpeg = thumbnail_jpeg(decode(read_source(place), input_size=self._side).pixels, self._side)
+            pixels = decode(read_source(place), input_size=self._side if box is None else WHOLE).pixels
+            region = region_of(box, pixels) if box else None
+            jpeg = thumbnail_jpeg(crop(pixels, region) if region else pixels, self._side)
         except LookalikeError as error:
             # The report may be shown to others, to whom the paths of this machine are no business.
             said = error.message.replace(repr(source), "the picture").replace(source, "the picture")

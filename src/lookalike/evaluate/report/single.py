@@ -208,8 +208,7 @@ def _query(
     expected: int,
 ) -> str:
     judged = evaluation.judged
-    row = int(evaluation.query_rows[at])
-    asked = album.rows([row])[0] if row >= 0 else album.source(evaluation.query_sources[at])
+    asked = album.query(evaluation, at)
     shown = [int(found) for found in evaluation.shown[at] if found >= 0]
     grades, scores = evaluation.shown_grades[at], evaluation.shown_scores[at]
     place = {found: rank for rank, found in enumerate(shown, start=1)}
@@ -227,11 +226,13 @@ def _query(
         for rank, picture in enumerate(album.rows(shown[:results]), start=1)
     ]  # fmt: skip
     right = np.flatnonzero(grades[: len(shown)] > 0)
+    cut = bool(evaluation.query_boxes) and evaluation.query_boxes[at] is not None
+    asked_tile = tile(asked, "query", note="cut to its box" if cut else "")
     kind = "" if judged.classes is None else f"{text(judged.classes[at])} · "
     return (
         f'<article class="query"><header><h3>{text(asked.name)}</h3><p>{kind}{escape(in_words(key))} '
         f"{number(float(values[at]))} · {len(right):,} of {total:,} in the first {len(shown)}</p></header>"
-        f'<div class="row">{tiles("Query", "asked", [tile(asked, "query")], empty="")}'
+        f'<div class="row">{tiles("Query", "asked", [asked_tile], empty="")}'
         f"{tiles(heading, 'expected', wanted_tiles, empty='The evaluation names none.')}"
         f"{tiles('Results', 'results', found_tiles, empty='The search found nothing.')}</div></article>"
     )

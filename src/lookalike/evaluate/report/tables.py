@@ -33,6 +33,13 @@ _LABELS = {
     "mrr": "Mean reciprocal rank",
     "minp": "Inverse penalty of the hardest",
     "micro_ap": "Average precision of all pairs",
+    "recall_at_p90": "Recall at 90% precision",
+    "mp5": "Mean precision of the first 5",
+    "cmc@K": "The same one in the first {k}",
+    "map_revisited": "Mean average precision, by trapezoids",
+    "mrr@K": "Mean reciprocal rank, first {k}",
+    "nmi": "Clusters against labels, NMI",
+    "ami": "Clusters against labels, AMI",
 }
 _PROTOCOLS = {
     "leave-one-out": "Each labelled image in turn is the query and searches all the others; those of its label are "
@@ -82,7 +89,7 @@ def cards(figures: Mapping[str, Estimate]) -> str:
         items.append(
             f'<li class="card"><p class="what">{escape(label(key))}</p><p class="value">{number(figure.value)}</p>'
             f"{interval(figure.value, figure.low, figure.high, axis=scale_of(key))}"
-            f'<p class="range">{_range(figure)}</p><p class="range">{_count(figure)}</p></li>'
+            f'<p class="range">{_range(figure)}</p><p class="range">{_count(key, figure)}</p></li>'
         )
     return f'<ul class="cards">{"".join(items)}</ul>'
 
@@ -95,12 +102,15 @@ def metrics_table(figures: Mapping[str, Estimate]) -> str:
         name = f"{escape(label(key))} <code>{escape(key)}</code>"
         meaning = f'<span class="definition">{escape(metric.definition)}</span>'
         without = f"{figure.undefined} without a value" if figure.undefined else "none"
-        rows.append([name, number(figure.value), _range(figure), f"{figure.n:,}", without, meaning])
+        of = f"{figure.n:,} images" if metric.kind == "clusters" else f"{figure.n:,}"
+        rows.append([name, number(figure.value), _range(figure), of, without, meaning])
     head = ["Metric", "Value", "Interval", "Queries", "Left out", "What it is"]
     return table(head, rows, caption="Every metric with its confidence interval", numeric=(1, 2, 3))
 
 
-def _count(figure: Estimate) -> str:
+def _count(key: str, figure: Estimate) -> str:
+    if parse_metric(key)[0].kind == "clusters":
+        return f"{figure.n:,} images"
     without = f", {figure.undefined:,} without a value" if figure.undefined else ""
     return f"{figure.n:,} {'query' if figure.n == 1 else 'queries'}{without}"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ...errors import BadInput, NoSuchFile, UnknownName
+from ...images.printable import printable
 from . import (
     beir,
     cars,
@@ -28,6 +29,7 @@ from . import (
 )
 from .base import Reader, Truth
 from .joining import Joined, join
+from .tables import first_line
 
 __all__ = ["TRUTHS", "Joined", "Reader", "Truth", "join", "read_truth"]
 
@@ -88,7 +90,12 @@ def read_truth(path: str | Path, *, format: str | None = None, label: str | None
             return reader.read(where)
     raise BadInput(
         f"{where} looks like no ground truth that is known: "
-        + ("no benchmark's layout and no folder of images a class." if where.is_dir() else "see its first line."),
-        hint="Give a CSV with the header file,label or query,relevant; or name the column of the labels (--label), or "
-        f"the format (--format): {', '.join(TRUTHS)}.",
+        + ("no benchmark's layout and no folder of images a class." if where.is_dir() else _columns(where)),
+        hint="Name the column of the labels (--label COLUMN), or give a CSV with the header file,label or "
+        f"query,relevant, or name the format (--format): {', '.join(TRUTHS)}.",
     )
+
+
+def _columns(path: Path) -> str:
+    found = [printable(name) for name in first_line(path)[:12]]
+    return f"its first line has {', '.join(found)}." if any(found) else "its first line is empty, or no text."

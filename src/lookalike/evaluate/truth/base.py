@@ -19,7 +19,7 @@ from ...errors import BadInput
 __all__ = ["Box", "Ints", "LabelSets", "Overlap", "Pairs", "Reader", "Same", "Truth", "labels_differ"]
 
 Ints = npt.NDArray[np.int64]
-Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels of the query image
+Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels of the image
 Overlap = Literal["jaccard", "count", "any"]
 
 
@@ -131,7 +131,8 @@ class Truth:
         junk: pairs whose item is taken out of the ranking of the query.
         same: rules that take items out of rankings.
         groups: (M,) the group of each item, within which N-way episodes draw their classes (an alphabet).
-        boxes: query position -> the part of the image that is the query.
+        boxes: position -> the part of the image that counts when it is a query.
+        boxes_in_base: it counts alone when the image is searched, too.
         folders: where the images of queries that are not in the collection may lie.
         notes: what reading it left out, in sentences.
     """
@@ -149,6 +150,7 @@ class Truth:
     same: tuple[Same, ...] = ()
     groups: tuple[str, ...] | None = None
     boxes: Mapping[int, Box] = field(default_factory=dict)
+    boxes_in_base: bool = False
     folders: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -64,6 +64,7 @@ def read(path: Path) -> Truth:
         queries=np.array(list(queries), np.int64),
         base=np.array(base, np.int64) if base else None,
         folders=(root,),
+        notes=found.notes(),
     )
 
 

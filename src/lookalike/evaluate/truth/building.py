@@ -10,6 +10,8 @@ from .base import LabelSets, Pairs, labels_differ
 
 __all__ = ["Labelled", "Names", "PairList"]
 
+_NAMED = 3
+
 
 class Names:
     """Names and their positions."""
@@ -35,6 +37,7 @@ class Labelled:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._labels: dict[str, tuple[str, ...]] = {}
+        self._again: list[int] = []
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -54,6 +57,7 @@ class Labelled:
             return len(self._labels) - 1
         if set(before) != set(some):
             raise labels_differ(self._path, line, name, before, some)
+        self._again.append(line)
         return None
 
     def names(self) -> tuple[str, ...]:
@@ -64,6 +68,10 @@ class Labelled:
         """Return the labels by position."""
         return LabelSets.of(self._labels.values())
 
+    def notes(self) -> tuple[str, ...]:
+        """Return a sentence about lines that repeat earlier ones, if there are any."""
+        return _repeated(self._path, self._again)
+
 
 class PairList:
     """Judged pairs, one line after another."""
@@ -71,6 +79,7 @@ class PairList:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._grades: dict[tuple[int, int], float] = {}
+        self._again: list[int] = []
 
     def __len__(self) -> int:
         return len(self._grades)
@@ -81,8 +90,12 @@ class PairList:
         Raises:
             BadInput: the pair has another grade already.
         """
-        before = self._grades.setdefault((query, item), grade)
-        if before != grade:
+        before = self._grades.get((query, item))
+        if before is None:
+            self._grades[query, item] = grade
+        elif before == grade:
+            self._again.append(line)
+        else:
             raise BadInput(
                 f"line {line} of {self._path} gives {said} the grade {grade:g}, an earlier one says {before:g}.",
                 hint="Keep one of them.",
@@ -91,3 +104,16 @@ class PairList:
     def pairs(self) -> Pairs:
         """Return all of them."""
         return Pairs.of((query, item, grade) for (query, item), grade in self._grades.items())
+
+    def notes(self) -> tuple[str, ...]:
+        """Return a sentence about lines that repeat earlier ones, if there are any."""
+        return _repeated(self._path, self._again)
+
+
+def _repeated(path: Path, lines: Sequence[int]) -> tuple[str, ...]:
+    if not lines:
+        return ()
+    if len(lines) == 1:
+        return (f"Line {lines[0]} of {path} repeats an earlier one and counts once: remove or correct it.",)
+    first = ", ".join(map(str, lines[:_NAMED])) + (", ..." if len(lines) > _NAMED else "")
+    return (f"{len(lines)} lines of {path} repeat earlier ones ({first}) and count once: remove or correct them.",)

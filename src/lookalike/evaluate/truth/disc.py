@@ -54,6 +54,7 @@ def read(path: Path) -> Truth:
         pairs=found.pairs(),
         queries=np.array(list(queries), np.int64),
         folders=(path.parent, path.parent / "queries"),
+        notes=found.notes(),
     )
 
 

@@ -54,6 +54,7 @@ def read(path: Path) -> Truth:
         queries=np.array(parts["query"], np.int64),
         base=np.array(parts["gallery"], np.int64),
         folders=(where.parent, where.parent.parent),
+        notes=items.notes(),
     )
 
 

@@ -16,10 +16,10 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from ...errors import BadInput
-from ...types import Record, Vectors
+from ...types import Record, Vectors, VectorSpace
 from .base import Ints, Truth
 
-__all__ = ["Joined", "Located", "Outside", "join", "match"]
+__all__ = ["Joined", "Located", "Outside", "Parts", "join", "match"]
 
 
 class Located(Protocol):
@@ -54,6 +54,21 @@ class Outside:
     place: Mapping[int, int]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """Vectors of parts of images, which the truth's boxes name.
+
+    Attributes:
+        space: what they mean; the collection's.
+        vectors: (B, D).
+        place: position in the truth -> index into them.
+    """
+
+    space: VectorSpace
+    vectors: Vectors
+    place: Mapping[int, int]
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Joined:
     """A truth whose names are images of a collection.
@@ -67,6 +82,8 @@ class Joined:
         all_rows: int64, the rows of all images of the collection, ascending.
         outside: query images that are not in the collection.
         asked: positions of the queries, where they are chosen otherwise than the truth does; None: the truth's.
+        parts: of images that count by a part of them, in place of the whole.
+        notes: what was done to get here, in sentences.
     """
 
     truth: Truth
@@ -78,6 +95,8 @@ class Joined:
     ambiguous: int = 0
     outside: Outside | None = None
     asked: Ints | None = None
+    parts: Parts | None = None
+    notes: tuple[str, ...] = ()
     by_id: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     @property

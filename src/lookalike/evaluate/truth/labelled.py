@@ -53,7 +53,14 @@ def read(path: Path, *, label: str | None = None) -> Truth:
         items.add(line, fields[name_at], [label.strip() for label in labels])
     if not len(items):
         raise BadInput(f"{path} has no lines after its header.", hint="Give one line an image: file,label")
-    return Truth(path=path, format="labels", names=items.names(), labels=items.sets(), folders=(path.parent,))
+    return Truth(
+        path=path,
+        format="labels",
+        names=items.names(),
+        labels=items.sets(),
+        folders=(path.parent,),
+        notes=items.notes(),
+    )
 
 
 def _separator(path: Path) -> str:

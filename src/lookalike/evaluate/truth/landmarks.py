@@ -57,6 +57,7 @@ def read(path: Path) -> Truth:
         pairs=found.pairs(),
         queries=np.array(list(queries), np.int64),
         folders=(path.parent / "test", path.parent),
+        notes=found.notes(),
     )
 
 

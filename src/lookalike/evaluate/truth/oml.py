@@ -1,8 +1,8 @@
 """The CSV of OpenMetricLearning: ``label, path, split, is_query, is_gallery`` and perhaps ``category``, ``sequence``.
 
 Its validation part is read. An image that is both query and gallery searches all the others; images of the query's own
-``sequence`` are taken out of its ranking, whatever their label, as OML does. Boxes (``x_1, y_1, x_2, y_2``) of queries
-are kept as regions of interest. Names of the columns: OML 3, ``oml.utils.dataframe_format``.
+``sequence`` are taken out of its ranking, whatever their label, as OML does. Boxes (``x_1, y_1, x_2, y_2``: left, top,
+right, bottom) cut queries and gallery alike. Names of the columns: OML 3, ``oml.utils.dataframe_format``.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def read(path: Path) -> Truth:
         same=(same,) if known else (),
         groups=tuple(groups) if any(groups) else None,
         boxes=boxes,
+        boxes_in_base=True,
         folders=(path.parent,),
-        notes=("Boxes are not applied: whole images are compared.",) if boxes else (),
     )
 
 

@@ -72,6 +72,7 @@ def read(path: Path) -> Truth:
         pairs=found.pairs(),
         queries=np.array(list(queries), np.int64),
         folders=(path.parent,),
+        notes=found.notes(),
     )
 
 

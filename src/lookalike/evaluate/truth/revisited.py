@@ -1,7 +1,8 @@
 """Revisited Oxford and Paris: ``gnd_roxford5k.pkl`` with ``imlist``, ``qimlist`` and ``gnd`` of each query.
 
 Each query knows its easy, hard and junk images. *Easy* finds the easy ones among the rest without hard and junk;
-*medium* finds easy and hard without junk; *hard* finds the hard ones without easy and junk.
+*medium* finds easy and hard without junk; *hard* finds the hard ones without easy and junk. A query is the part of its
+image that ``bbx`` (left, top, right, bottom) names; what is searched is whole.
 Source: Radenović, Iscen, Tolias, Avrithis and Chum, Revisiting Oxford and Paris, CVPR 2018, sec. 3; ``revisitop``.
 """
 
@@ -72,7 +73,6 @@ def read(path: Path) -> Truth:
         base=base,
         boxes=boxes,
         folders=(where.parent / "jpg", where.parent),
-        notes=("Queries are whole images: their boxes are not applied.",) if boxes else (),
     )
 
 

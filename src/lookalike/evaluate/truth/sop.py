@@ -46,6 +46,7 @@ def read(path: Path) -> Truth:
         labels=items.sets(),
         groups=tuple(groups),
         folders=(where.parent,),
+        notes=items.notes(),
     )
 
 

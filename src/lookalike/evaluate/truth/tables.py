@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...errors import BadInput, NoSuchFile
 
-__all__ = ["column", "first_line", "grade_of", "lines_of", "table_of", "whole_number"]
+__all__ = ["column", "first_line", "grade_of", "line_of_each", "lines_of", "table_of", "whole_number"]
 
 Fields = tuple[int, list[str]]  # line number, from 1, and its fields
 
@@ -51,7 +51,7 @@ def table_of(path: Path, *, separator: str = ",") -> tuple[list[str], Iterator[F
         for number, fields in lines:
             if len(fields) < len(header):
                 raise BadInput(
-                    f"line {number} of {path} has {len(fields)} fields, the header has {len(header)}.",
+                    f"line {number} of {path} has {len(fields)} of the {len(header)} fields that its header names.",
                     hint="Quote a name that holds the separator.",
                 )
             yield number, fields
@@ -65,6 +65,27 @@ def first_line(path: Path, *, separator: str = ",") -> list[str]:
         return table_of(path, separator=separator)[0]
     except (BadInput, ValueError):
         return []
+
+
+def line_of_each(path: Path, names: Sequence[str], *, leading: bool = False) -> dict[str, int]:
+    """Return the number of the first line that has each of a few names as a field; nothing for what is no text file.
+
+    ``leading``: as its first field, as queries are.
+    """
+    wanted, found = set(names), dict[str, int]()
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            for number, line in enumerate(lines, start=1):
+                if len(found) == len(wanted):
+                    break
+                if any(name in line for name in wanted):
+                    ways = (next(csv.reader([line])), line.split("\t"), line.split())
+                    fields = {field.strip() for way in ways for field in (way[:1] if leading else way)}
+                    for name in (wanted & fields) - found.keys():
+                        found[name] = number
+    except (OSError, ValueError, csv.Error):
+        pass  # a folder, a pickle: there are no lines to name
+    return found
 
 
 def column(header: Sequence[str], names: Sequence[str]) -> int | None:

@@ -6,7 +6,6 @@ Grades below 0, which some tracks give to junk, count as not relevant, as in tre
 from __future__ import annotations
 
 import re
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +21,14 @@ _NUMBER = re.compile(r"-?[0-9]+")
 
 
 def looks(path: Path) -> bool:
-    """Whether the first lines have four fields, the last a whole number."""
+    """Whether the first line has four fields, the second and the last whole numbers."""
     if not path.is_file():
         return False
     try:
-        first = [fields for _, fields in islice(lines_of(path, separator=None), 3)]
+        _, first = next(lines_of(path, separator=None), (0, []))
     except BadInput:
         return False
-    return bool(first) and all(
-        len(fields) == 4 and _NUMBER.fullmatch(fields[1]) and _NUMBER.fullmatch(fields[3]) for fields in first
-    )
+    return len(first) == 4 and all(_NUMBER.fullmatch(first[at]) for at in (1, 3))
 
 
 def read(path: Path) -> Truth:
@@ -46,7 +43,8 @@ def read(path: Path) -> Truth:
     for line, fields in lines_of(path, separator=None):
         if len(fields) != 4:
             raise BadInput(
-                f"line {line} of {path} has {len(fields)} fields.", hint="A line of qrels is: query 0 item grade"
+                f"line {line} of {path} has {len(fields)} of 4 fields.",
+                hint="A line of qrels is: query 0 item grade",
             )
         query, _, item, text = fields
         grade = whole_number(path, line, text, "a grade")
@@ -62,7 +60,10 @@ def read(path: Path) -> Truth:
         pairs=found.pairs(),
         queries=np.array(list(queries), np.int64),
         folders=(path.parent,),
-        notes=(f"{below} pairs with a grade below 0 count as not relevant.",) if below else (),
+        notes=(
+            *((f"{below} pairs with a grade below 0 count as not relevant.",) if below else ()),
+            *found.notes(),
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import collections, explain, feedback, health, jobs, pictures, records, search, session
+from . import clip_retrieval, collections, explain, feedback, health, jobs, listing, pictures, records, search, session
 
 __all__ = ["ROUTERS"]
 
@@ -10,10 +10,12 @@ ROUTERS = [
     search.router,
     explain.router,
     records.router,
+    listing.router,
     pictures.router,
     jobs.router,
     feedback.router,
     collections.router,
     session.router,
     health.router,
+    clip_retrieval.router,
 ]

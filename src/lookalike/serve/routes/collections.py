@@ -10,11 +10,12 @@ from ...errors import BadInput
 from ...protocols import TextEmbedder
 from .. import wire
 from ..access import needs
-from ..answers import is_flagged, record_answer
+from ..answers import record_answer
 from ..collections import Served
 from ..encoding import json_answer
 from ..facets import facets, sampled
 from ..openapi import answers
+from ..originals import original
 from ..service import service_of
 
 __all__ = ["router"]
@@ -69,8 +70,9 @@ async def samples(name: str, request: Request, k: int = 20) -> Response:
     def some(served: Served) -> list[dict[str, object]]:
         store = served.collection.store
         rows = store.snapshot(served.collection.space.name).rows
-        found = store.get_rows([int(rows[place]) for place in sampled(k, len(rows))])
-        shown = (record for record in found if record and not is_flagged(record.metadata, service.settings))
+        found = [record for record in store.get_rows([int(rows[place]) for place in sampled(k, len(rows))]) if record]
+        flags = served.classifiers.flags(found, lambda record: original(record, served, service.fetch))
+        shown = (record for record, flagged in zip(found, flags, strict=True) if not flagged)
         return [record_answer(record, name, service.settings) for record in shown]
 
     return json_answer({"records": await service.on(name, some)})

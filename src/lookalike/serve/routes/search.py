@@ -15,18 +15,19 @@ from ...errors import BadInput, OverLimit
 from ...types import Query
 from .. import wire
 from ..access import needs
-from ..answers import hit_answer, is_flagged, query_answer
+from ..answers import hit_answer, query_answer
 from ..bodies import read_form, validated
 from ..collections import Served
 from ..encoding import json_answer
 from ..kept import keep_queries
 from ..openapi import answers, multipart_body
+from ..originals import original
 from ..paging import find_page
 from ..queries import ask
 from ..service import Service, service_of
 from ..settings import Settings
 
-__all__ = ["router"]
+__all__ = ["find", "router"]
 
 router = APIRouter(tags=["search"])
 
@@ -69,19 +70,21 @@ def _answer(body: wire.SearchRequest, uploads: Any, served: Served, service: Ser
     keep_queries(asked.images, settings)
     identity = orjson.dumps([asked.query_id, body.model_dump(exclude={"query", "cursor", "offset", "k"})])
     page = find_page(
-        lambda depth: _search(body, asked.query, depth, served, settings),
+        lambda depth: find(body, asked.query, depth, served, service),
         body.k,
         request=identity,
         offset=body.offset,
         cursor=body.cursor,
         max_depth=settings.max_depth,
     )
+    flags = served.classifiers.flags(page.hits, lambda record: original(record, served, service.fetch))
     answer: dict[str, Any] = {
         "search_id": secrets.token_hex(12),
         "query_id": asked.query_id,
         "query": query_answer(page.results),
         "hits": [
-            hit_answer(hit, rank, served.name, settings) for rank, hit in enumerate(page.hits, start=page.shown + 1)
+            hit_answer(hit, rank, served.name, settings, flagged=flagged)
+            for rank, (hit, flagged) in enumerate(zip(page.hits, flags, strict=True), start=page.shown + 1)
         ],
         "took_ms": {stage: round(ms, 3) for stage, ms in page.results.took_ms.items()},
     }
@@ -100,8 +103,9 @@ def _where(body: wire.SearchRequest) -> Where | None:
     return [each if isinstance(each, str) else each.model_dump(exclude_none=True) for each in several]
 
 
-def _search(body: wire.SearchRequest, query: Query, depth: int, served: Served, settings: Settings) -> Results:
+def find(body: wire.SearchRequest, query: Query, depth: int, served: Served, service: Service) -> Results:
     """Return the first ``depth`` hits that may be shown."""
+    settings = service.settings
 
     def found(depth: int) -> Results:
         return served.collection.search(
@@ -119,12 +123,13 @@ def _search(body: wire.SearchRequest, query: Query, depth: int, served: Served, 
             fusion=body.fusion,
         )
 
-    if not settings.filter_column or settings.filter_action != "hide":
+    if not settings.filter or settings.filter_action != "hide":
         return found(depth)
     wanted = depth
     while True:
         results = found(depth)
-        shown = tuple(hit for hit in results.hits if not is_flagged(hit.metadata, settings))
+        flags = served.classifiers.flags(results.hits, lambda record: original(record, served, service.fetch))
+        shown = tuple(hit for hit, flagged in zip(results.hits, flags, strict=True) if not flagged)
         if len(shown) >= wanted or len(results) < depth:
             return Results(results.query, shown[:wanted], results.took_ms, results.note)
         depth *= 4

@@ -32,19 +32,32 @@ function tile(hit, deeds) {
     const { x0, y0, x1, y1 } = hit.region;
     picture.append(outline([x0 / hit.width, y0 / hit.height, x1 / hit.width, y1 / hit.height], image));
   }
+  picture.addEventListener("click", () => (image.classList.contains("veiled") ? unveil(image, picture, hit) : deeds.from(hit)));
+  label(picture, hit);
   if (hit.flagged) veil(image, picture);
-  picture.addEventListener("click", () => (image.classList.contains("veiled") ? image.classList.remove("veiled") : deeds.from(hit)));
-  picture.setAttribute("aria-label", hit.score === undefined ? say("searchFrom", { name }) : `${say("searchFrom", { name })}, ${scoreWords(hit)}`);
-  picture.title = hit.id;
   const view = make("div", { className: "view" }, picture, hit.score === undefined ? null : deedsOf(hit, deeds));
   const made = make("li", { className: "tile", "data-id": hit.id }, view, about(hit, name));
   made.hit = hit;
   return made;
 }
 
+function label(picture, hit) {
+  const from = say("searchFrom", { name: hit.id.split("/").pop() });
+  picture.setAttribute("aria-label", hit.score === undefined ? from : `${from}, ${scoreWords(hit)}`);
+  picture.title = hit.id;
+}
+
+/** Blur a picture that the content filter has caught, until somebody wants to see it. */
 function veil(image, picture) {
   image.classList.add("veiled");
-  picture.title = say("unsafe");
+  picture.append(make("span", { className: "veil" }, say("unsafe")));
+  picture.setAttribute("aria-label", say("unsafe"));
+}
+
+function unveil(image, picture, hit) {
+  image.classList.remove("veiled");
+  picture.querySelector(".veil").remove();
+  label(picture, hit);
 }
 
 // Thumbnails are fitted into a square: the outline has to know where the picture lies in it.
