@@ -31,7 +31,7 @@ def value(loss: Any, vectors: npt.NDArray[np.float64], labels: Any) -> float:
 
 
 def unit(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True))
 
 
 def double(name: str, **options: Any) -> Any:
@@ -249,7 +249,8 @@ def test_every_loss_separates_the_classes_of_free_vectors(name: str) -> None:
     labels = torch.arange(8).repeat(2) if name == "n-pairs" else torch.arange(24) % CLASSES
     free = torch.randn(len(labels), 16, requires_grad=True)
     # One centre a class, or a few vectors have a centre each; and a margin, or nothing pulls once they are told apart.
-    options = {"soft-triple": {"centers_per_class": 1}, "angular-margin": {"m2": 0.3}}.get(name)
+    known: dict[str, dict[str, Any]] = {"soft-triple": {"centers_per_class": 1}, "angular-margin": {"m2": 0.3}}
+    options = known.get(name)
     loss = create_loss(name, classes=8 if name == "n-pairs" else CLASSES, dimension=16, options=options)
     optimiser = torch.optim.Adam([free, *loss.parameters()], lr=0.05)
     overlap = (labels[:, None] == labels[None]).float()

@@ -122,7 +122,7 @@ def test_the_overlap_of_label_sets_is_jaccards() -> None:
     sets = LabelSets.of([["sky", "sea"], ["sea", "sand", "sky"], ["cat"]])
     found = Labels(Samples(names=ids, sources=ids, labels=sets)).batch([0, 1, 2]).overlap
     # {sky, sea} and {sea, sand, sky}: 2 of 3
-    np.testing.assert_allclose(found, [[1, 2 / 3, 0], [2 / 3, 1, 0], [0, 0, 1]], rtol=1e-6)
+    np.testing.assert_allclose(found, np.array([[1, 2 / 3, 0], [2 / 3, 1, 0], [0, 0, 1]]), rtol=1e-6)
 
 
 def test_without_labels_an_image_is_alike_to_its_own_copies() -> None:
