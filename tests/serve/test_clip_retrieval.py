@@ -196,6 +196,27 @@ def test_the_aesthetic_score_is_a_part_of_the_score(ask: Any, folders: dict[str,
     assert found[0]["similarity"] == pytest.approx(max(scores.values()), abs=1e-5)
 
 
+def test_a_model_that_rates_orders_four_times_as_many(folders: dict[str, str], tmp_path: Path) -> None:
+    coef = np.random.default_rng(3).normal(size=6)
+    np.savez(tmp_path / "rating.npz", coef=coef, intercept=0.0)
+    only = {"cats": folders["cats"]}  # a head fits the vectors of one model
+    rating = f"head:{tmp_path / 'rating.npz'}"
+    app = create_app(Settings(collections=only, access_log=False, classifiers={"aesthetic": rating}))
+    app.state.service.start()
+    try:
+        body = {"text": "dog", "num_images": 3, "aesthetic_score": 0, "aesthetic_weight": 4}
+        found = Client(app)("POST", "/knn-service", json={"indice_name": "cats", **body}).json()
+    finally:
+        app.state.service.close()
+    query, vectors = Clip().text("dog"), vectors_of(folders["cats"])
+    looked_at = ranked(query, vectors)[:12]
+    ratings = {row: 1 / (1 + np.exp(-coef @ vectors[row])) for row in looked_at}
+    quarter, three_quarters = np.percentile(list(ratings.values()), [25, 75])
+    likeness = {row: np.exp(-abs(ratings[row]) / (three_quarters - quarter)) for row in looked_at}
+    expected = sorted(looked_at, key=lambda row: -(query @ vectors[row] + 4 * likeness[row]))[:3]
+    assert [hit["id"] for hit in found] == expected != looked_at[:3]
+
+
 def test_the_published_defaults(published: Any, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     client = published.ClipClient(url=f"{url}/knn-service", indice_name="cats")
