@@ -9,15 +9,35 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..images.printable import printable
 from . import say
 from .options import as_json, collection_option, device_option
+from .servers import connect, refuse_options, server_of
+
+if TYPE_CHECKING:
+    from ..images import FetchLimits
 
 __all__ = ["command"]
+
+_OPERATOR = "The server's operator chooses it, when the collection is made."
+_SERVER = "The server does that work, as its operator set it up."
+_NOT_THERE = {  # what indexing over a server cannot do, and what to do instead
+    "embedder": _OPERATOR,
+    "subject": _OPERATOR,
+    "regions": _OPERATOR,
+    "add_space": _OPERATOR,
+    "prune": "A server knows no folders of yours: `lookalike remove ID...` takes images out.",
+    "watch": "Run the command again from time to time: what is unchanged is not sent.",
+    "estimate": "What is unchanged is not sent, and the bar says how long it will take.",
+    "batch_size": _SERVER,
+    "workers": _SERVER,
+    "max_megapixels": _SERVER,
+    "device": _SERVER,
+}
 
 NAMED = 20  # skipped entries that are named on the terminal; --json names up to 1000
 
@@ -42,6 +62,7 @@ NAMED = 20  # skipped entries that are named on the terminal; --json names up to
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files and folders so named; repeatable.")
 @click.option("--hidden", is_flag=True, help="Also take files and folders whose name begins with a dot.")
 @click.option("--prune", is_flag=True, help="Remove the records of files that are no longer there.")
+@click.option("--prefix", metavar="TEXT", default="", help="Over a server: what stands before each image's id.")
 @click.option("--watch", is_flag=True, help="Keep following the folders until Ctrl-C.")
 @click.option("--estimate", is_flag=True, help="Only say how long it would take and how large it would be.")
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images a model call takes.")
@@ -61,6 +82,7 @@ def command(
     exclude: tuple[str, ...],
     hidden: bool,
     prune: bool,
+    prefix: str,
     watch: bool,
     estimate: bool,
     batch_size: int,
@@ -80,8 +102,14 @@ def command(
     from ..images import FetchLimits, scan
     from .progress import bar
 
-    options = Options(batch_size=batch_size, max_megapixels=max_megapixels, workers=workers)
     limits = FetchLimits(max_bytes=max_bytes)
+    address = server_of(collection)
+    if address:
+        refuse_options(address, _NOT_THERE)
+        return _upload(address, sources, prefix, exclude, hidden, limits, quiet, as_json)
+    if prefix:
+        raise click.UsageError("--prefix goes with a server: a collection in a folder tells folders apart by itself.")
+    options = Options(batch_size=batch_size, max_megapixels=max_megapixels, workers=workers)
     if subject and regions:
         raise click.UsageError("--subject embeds a part of the image, --regions parts beside the whole: give one.")
     if regions:
@@ -164,13 +192,53 @@ def _count(sources: Sequence[str], exclude: Sequence[str], hidden: bool) -> int 
         return None  # the run itself says what is wrong
 
 
+def _upload(
+    address: str,
+    sources: Sequence[str],
+    prefix: str,
+    exclude: Sequence[str],
+    hidden: bool,
+    limits: FetchLimits,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Send the images to a server, which makes their vectors."""
+    from .progress import bar
+
+    with connect(address) as photos:
+        with bar(lambda: _count(sources, exclude, hidden), quiet=quiet or as_json) as progress:
+            report = photos.add(
+                sources, prefix=prefix, exclude=exclude, include_hidden=hidden, limits=limits, on_progress=progress
+            )
+        count = len(photos)
+        if as_json:
+            say.result({**report.to_json(), "images": count, "collection": photos.url})
+        else:
+            _tell(report, count, photos.url)
+            if count and not report.stopped:
+                example = next((id for id in (record.id for record in photos) if printable(id) == id), None)
+                named = f"--collection {shlex.quote(photos.url)}"
+                if example is not None:
+                    say.message(f"Next: lookalike search {named} {shlex.quote(f'id:{example}')}")
+    if report.stopped:
+        return 130
+    return 1 if report.skipped_count else 0
+
+
 def _show(report: Any, photos: Any, prune: bool) -> None:
+    if report.vanished_count and not prune:
+        say.message(f"{report.vanished_count} images are no longer there; --prune removes them from the collection.")
+    count = len(photos)
+    _tell(report, count, photos.path)
+    if count and not report.stopped:
+        say.message(f"Next: {_next_command(photos)}")
+
+
+def _tell(report: Any, count: int, where: object) -> None:
     for skipped in report.skipped[:NAMED]:
         say.message(f"skipped {printable(skipped.source)}: {printable(skipped.error.message)}")
     if report.skipped_count > NAMED:
         say.message(f"... and {report.skipped_count - NAMED} more; --json names them.")
-    if report.vanished_count and not prune:
-        say.message(f"{report.vanished_count} images are no longer there; --prune removes them from the collection.")
     parts = [f"{report.added} added"]
     for number, word in (
         (report.replaced, "replaced"),
@@ -183,15 +251,11 @@ def _show(report: Any, photos: Any, prune: bool) -> None:
     done = report.added + report.replaced
     speed = f" ({done / report.seconds:.0f} images/s)" if done and report.seconds > 0 else ""
     head = "Stopped" if report.stopped else "Done"
-    say.message(
-        f"{head}: {', '.join(parts)} in {say.duration(report.seconds)}{speed}; {len(photos)} images in {photos.path}."
-    )
+    say.message(f"{head}: {', '.join(parts)} in {say.duration(report.seconds)}{speed}; {count} images in {where}.")
     if not (report.done or report.stopped):
         say.message("No images were found there. lookalike knows images by the suffixes of their names.")
     if report.stopped:
         say.message("What was done is kept. To go on, type the same command again.")
-    elif len(photos):
-        say.message(f"Next: {_next_command(photos)}")
 
 
 def _next_command(photos: Any) -> str:

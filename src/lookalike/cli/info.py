@@ -9,6 +9,7 @@ import click
 from ..images.printable import printable
 from . import say
 from .options import as_json, collection_option, open_collection
+from .servers import connect, refuse_options, server_of
 
 __all__ = ["command"]
 
@@ -20,6 +21,10 @@ __all__ = ["command"]
 @as_json
 def command(collection: str | None, ids: bool, basis: str | None, as_json: bool) -> int:
     """Say what a collection holds: how many images, from where, and what their vectors are."""
+    address = server_of(collection)
+    if address:
+        refuse_options(address, {"basis": "The operator can draw it, from the collection's folder."})
+        return _there(address, ids, as_json)
     with open_collection(collection) as photos:
         if ids:
             for record in photos:
@@ -42,6 +47,29 @@ def command(collection: str | None, ids: bool, basis: str | None, as_json: bool)
             )
         for root, count in facts["roots"].items():
             click.echo(f"  {count} images from {printable(root) or 'URLs and memory'}")
+    return 0
+
+
+def _there(address: str, ids: bool, as_json: bool) -> int:
+    """Say what a server tells of its collection."""
+    with connect(address) as photos:
+        if ids:
+            for record in photos:
+                click.echo(printable(record.id))
+            return 0
+        facts = photos.info()
+    if as_json:
+        say.result(facts)
+        return 0
+    click.echo(f"{facts['url']}: {facts['images']} images, {'' if facts['calibrated'] else 'not '}calibrated")
+    for name, space in facts["spaces"].items():
+        mark = "searched" if name == facts["space"] else "also there"
+        click.echo(
+            f"  vectors {name} ({mark}): {space['dim']} dimensions, {space['similarity']}, "
+            f"embedder {space['embedder'] or 'unknown (imported)'}"
+        )
+    if facts["columns"]:
+        click.echo(f"  metadata: {', '.join(map(printable, facts['columns']))}")
     return 0
 
 

@@ -17,14 +17,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def collection_option(command: F) -> F:
-    """``--collection PATH``: which collection."""
+    """``--collection PATH``: which collection; a command asks ``servers.server_of`` whether it is on a server."""
     return click.option(
         "--collection",
         "collection",
         metavar="PATH",
         type=click.Path(path_type=str),
-        help="The collection's folder. Default: $LOOKALIKE_COLLECTION, or lookalike.collection in this folder or the "
-        "nearest parent that has one.",
+        help="The collection's folder; for search, index, info and remove also http://HOST:PORT/NAME of a server. "
+        "Default: $LOOKALIKE_COLLECTION, or lookalike.collection in this folder or the nearest parent that has one.",
     )(command)
 
 
@@ -47,5 +47,9 @@ def device_option(command: F) -> F:
 def open_collection(path: str | None, **options: Any) -> Collection:
     """Open an existing collection, or the error that says how to make one."""
     from ..collection import open
+    from .servers import refuse_command, server_of
 
+    address = server_of(path)
+    if address:
+        raise refuse_command(address)
     return open(os.fspath(path) if path else None, create_missing=False, **options)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..client import Client, RemoteHit, RemoteRecord, RemoteResults
 from ..collection import Collection, Results
 from ..collection.parts import in_reduced
-from ..errors import LookalikeError
+from ..detect.box import rescaled
+from ..errors import LookalikeError, ServiceError
 from ..evaluate.protocols.relevance import Relevance, relevance_of
 from ..evaluate.truth import join, read_truth
 from ..images import read_source
@@ -18,7 +20,7 @@ from ..images.draw import Row, Tile, draw, save_picture
 from ..images.printable import printable
 from ..types import QueryItem, Region, Rows
 
-__all__ = ["draw_search"]
+__all__ = ["draw_remote", "draw_search"]
 
 SIDE = 400  # pixels that a tile may need, so that large photos are decoded at reduced scale
 COLUMNS = 5
@@ -40,6 +42,37 @@ def draw_search(
         tiles = [_tile(record.source, record.id, None, None) for record in shown if record is not None]
         rows.append(Row(f"Expected ({known.count}{f' of {known.label!r}' if known.label else ''})", tiles))
     save_picture(draw(rows, columns=COLUMNS), target)
+
+
+def draw_remote(photos: Client, results: RemoteResults, target: str) -> None:
+    """Draw the results of a server to ``target``."""
+    hits = [_remote_tile(photos, hit, hit.id, hit.score, hit.region) for hit in results]
+    query = [_remote_query_tile(photos, item) for item in results.query.items]
+    save_picture(draw([Row("Results", hits, ranked=True, query=query)], columns=COLUMNS), target)
+
+
+def _remote_query_tile(photos: Client, item: QueryItem) -> Tile:
+    record = photos.get(item.value) if item.kind == "id" else None
+    if record is None:
+        return _query_tile(photos, item)
+    return _remote_tile(photos, record, _caption(item), None, None)
+
+
+def _remote_tile(
+    photos: Client, of: RemoteHit | RemoteRecord, caption: str, score: float | None, region: Region | None
+) -> Tile:
+    try:
+        pixels = decode(photos.picture(of, side=SIDE), input_size=SIDE).pixels
+    except ServiceError:
+        raise
+    except LookalikeError as error:
+        return Tile(image=None, caption=caption, score=score, note=_short(error))
+    height, width = pixels.shape[:2]
+    box = None
+    if region is not None and of.width and of.height:
+        edges = (region.x0 / of.width, region.y0 / of.height, region.x1 / of.width, region.y1 / of.height)
+        box = rescaled(edges, width, height, region.score, region.label)
+    return Tile(image=pixels, caption=caption, score=score, box=box)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +126,13 @@ def _own_id(photos: Collection, results: Results) -> str | None:
     return record.id if record else None
 
 
-def _query_tile(photos: Collection, item: QueryItem) -> Tile:
+def _caption(item: QueryItem) -> str:
     sign = "" if item.weight == 1 else f"{item.weight:+g} x "
-    caption = sign + printable(item.value)
+    return sign + printable(item.value)
+
+
+def _query_tile(photos: Collection | Client, item: QueryItem) -> Tile:
+    caption = _caption(item)
     if isinstance(item.payload, bytes):
         return _bytes_tile(item.payload, caption)
     record = photos.get(item.value) if item.kind == "id" else None

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..images.printable import printable
 from . import say
 from .options import as_json, collection_option, device_option, open_collection
+from .servers import connect, refuse_options, server_of
+
+if TYPE_CHECKING:
+    from ..collection import Results
 
 __all__ = ["command"]
+
+_NOT_THERE = {  # what a search over a server cannot do, and what to do instead
+    "subject": "Give the part of the picture yourself: --box.",
+    "verify": "Look inside the pictures with --verify where the collection's folder is.",
+    "verify_depth": "It goes with --verify.",
+    "truth": "Mark what is right where the collection's folder is.",
+    "label": "It goes with --truth.",
+    "device": "The server's operator says where its model runs.",
+}
 
 
 class _Search(click.Command):
@@ -162,8 +176,12 @@ def command(
     ids, file names and metadata, and with pictures beside them the two rankings are fused. Each result then says which
     found it: vector, text or both (`found_by` in --json).
     """
+    from dataclasses import astuple
+
     from ..collection import parse
     from ..collection.likeness import parse_like
+    from ..detect.box import parse_box
+    from ..images import read_source
 
     understood = _with_stdin(parse(query))
     if truth and not picture:
@@ -179,23 +197,36 @@ def command(
         from ..local import create_matcher
 
         matcher = create_matcher(verify)
+    options: dict[str, Any] = {
+        "min_relevance": min_relevance,
+        "not_same": not_same,
+        "group_by": group_by,
+        "spaces": spaces,
+        "fusion": "rrf" if fusion == "rrf" else "sum",
+        "where": where,
+        "merge": merge,
+        "metadata": metadata,
+        "like": parse_like(like),
+        "augment": augment,
+    }
+    address = server_of(collection)
+    if address:
+        refuse_options(address, _NOT_THERE)
+        with connect(address) as there:
+            if box:
+                options["box"] = astuple(parse_box(box))
+            found = there.search(understood, k, **options)
+            if picture:
+                from .picture import draw_remote
+
+                draw_remote(there, found, picture)
+                say.message(f"Wrote {picture}.")
+            _show(found, paths, null, thumbnails, as_json, lambda hit: there.picture(hit, side=160))
+        return 0
     with open_collection(collection, device=device) as photos:
         if box or subject:
             understood = _cut(photos, understood, box, subject)
-        results = photos.search(
-            understood,
-            max(k, verify_depth) if verify else k,
-            min_relevance=min_relevance,
-            not_same=not_same,
-            group_by=group_by,
-            spaces=spaces,
-            fusion="rrf" if fusion == "rrf" else "sum",
-            where=where,
-            merge=merge,
-            metadata=metadata,
-            like=parse_like(like),
-            augment=augment,
-        )
+        results = photos.search(understood, max(k, verify_depth) if verify else k, **options)
         if matcher is not None:
             from ..collection.verify import query_picture, verified
 
@@ -205,15 +236,26 @@ def command(
 
             draw_search(photos, results, picture, truth, label)
             say.message(f"Wrote {picture}.")
-        if as_json:
-            say.result(results.to_json())
-        elif paths:
-            say.paths([hit.source for hit in results], null=null)
-        else:
-            _table(results, thumbnails)
-        if results.note and not as_json:
-            say.message(results.note)
+        _show(results, paths, null, thumbnails, as_json, lambda hit: read_source(hit.source))
     return 0
+
+
+def _show(
+    results: Results, paths: bool, null: bool, thumbnails: bool | None, as_json: bool, read: Callable[[Any], bytes]
+) -> None:
+    if as_json:
+        say.result(results.to_json())
+    elif paths:
+        say.paths([hit.source for hit in results], null=null)
+    else:
+        _table(results, thumbnails, read)
+    if results.note and not as_json:
+        say.message(results.note)
+
+
+def _name(hit: Any) -> str:
+    """Return what a person calls a hit: its file, or, of a server, its id."""
+    return printable(hit.id if hasattr(hit, "link") else hit.source)
 
 
 def _cut(photos: Any, query: Any, box: str | None, subject: str | None) -> Any:
@@ -249,7 +291,7 @@ def _with_stdin(query: Any) -> Any:
     return Query(tuple(items))
 
 
-def _table(results: Any, thumbnails: bool | None) -> None:
+def _table(results: Any, thumbnails: bool | None, read: Callable[[Any], bytes]) -> None:
     if not len(results):
         return
     # Words may be compared with pictures or looked up: then every hit says which of the two found it.
@@ -262,14 +304,14 @@ def _table(results: Any, thumbnails: bool | None) -> None:
             found_by = f"{hit.found_by}\t" if by_words else ""
             box = hit.region
             place = "" if box is None else f"\t{box.x0},{box.y0},{box.x1},{box.y1}"
-            click.echo(f"{hit.score:.4f}\t{relevance}{found_by}{printable(hit.source)}{place}")
+            click.echo(f"{hit.score:.4f}\t{relevance}{found_by}{_name(hit)}{place}")
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console()
-    pictures = _thumbnails(results) if thumbnails in (None, True) else {}
+    pictures = _thumbnails(results, read) if thumbnails in (None, True) else {}
     table = Table(box=None, pad_edge=False)
     table.add_column("", justify="right", style="dim")
     table.add_column("score", justify="right")
@@ -296,20 +338,19 @@ def _table(results: Any, thumbnails: bool | None) -> None:
             cells.append(hit.found_by)
         if pictures:
             cells.append(pictures.get(hit.rank, ""))
-        table.add_row(*cells, Text(printable(hit.source)))
+        table.add_row(*cells, Text(_name(hit)))
     console.print(table)
 
 
-def _thumbnails(results: Any) -> dict[int, Any]:
+def _thumbnails(results: Any, read: Callable[[Any], bytes]) -> dict[int, Any]:
     from ..errors import LookalikeError
-    from ..images import read_source
     from ..images.decode import decode
     from ..images.thumbnails import terminal_image
 
     pictures: dict[int, Any] = {}
     for hit in results:
         try:
-            shown = terminal_image(decode(read_source(hit.source), input_size=128).pixels, columns=12)
+            shown = terminal_image(decode(read(hit), input_size=128).pixels, columns=12)
         except LookalikeError:
             continue  # the row itself still says where the image was
         if shown is None:

@@ -123,6 +123,10 @@ class AsyncClient:
         """Return the record with this id, or None."""
         return await self._run(self._do.get(id))
 
+    async def get_many(self, ids: Sequence[str]) -> list[RemoteRecord]:
+        """Return the records with these ids, in their order; ids that are not there are passed over."""
+        return await self._run(self._do.get_many(ids))
+
     async def count(self) -> int:
         """Return how many images there are."""
         return (await self._run(self._do.info())).images

@@ -62,7 +62,7 @@ class Route:
         return {
             "headers": headers,
             "auth": self.address.user,
-            "timeout": httpx.Timeout(self.timeout_s, connect=min(_CONNECT_S, self.timeout_s)),
+            "timeout": httpx.Timeout(self.timeout_s, connect=min(_CONNECT_S, self.timeout_s), pool=None),
             "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=_IDLE_S),
             "verify": certificates() if secure else False,  # over http there is nothing to verify
             "trust_env": self.address.host not in _LOOPBACK,  # no proxy leads to this machine

@@ -95,16 +95,16 @@ def broken(error: httpx.TransportError, call: Call, server: str) -> Failure:
 
     # A connection that never came about carried nothing; with any other, the request may have arrived.
     untouched = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
-    for_good = isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)) or "CERTIFICATE" in str(error)
+    insecure = "[SSL" in str(error)  # a certificate that is not trusted, or a server that speaks plain http
+    for_good = insecure or isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError))
     told = str(error).strip().rstrip(".") or type(error).__name__
     if isinstance(error, httpx.TimeoutException) and not untouched:
         failed: ServiceError = errors.TimedOut(
             f"the server at {server} did not answer {call.method} {call.path} in time.", hint="Raise timeout_s."
         )
     elif untouched:
-        failed = errors.Unreachable(
-            f"no server answers at {server}: {told}.", hint="Start it with `lookalike serve`, or check the address."
-        )
+        hint = "Is it http or https? Is the certificate trusted?" if insecure else "Is it running? Check the address."
+        failed = errors.Unreachable(f"no server answers at {server}: {told}.", hint=hint)
     else:
         failed = errors.Unreachable(f"the connection to {server} broke: {told}.", hint="Try again.")
     return Failure(failed, passing=not for_good, untouched=untouched)

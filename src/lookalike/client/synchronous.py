@@ -162,6 +162,10 @@ class Client:
         """Return the record with this id, or None."""
         return self._run(self._do.get(id))
 
+    def get_many(self, ids: Sequence[str]) -> list[RemoteRecord]:
+        """Return the records with these ids, in their order; ids that are not there are passed over."""
+        return self._run(self._do.get_many(ids))
+
     def count(self) -> int:
         """Return how many images there are."""
         return self._run(self._do.info()).images

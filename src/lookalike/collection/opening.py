@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..embed import create, resolve
 from ..errors import BadInput, NoCollection, OtherEmbedder
+from ..images.names import is_url
 from ..protocols import Embedder
 from ..store.sqlite import SqliteStore
 from .facade import Collection
@@ -37,9 +38,14 @@ def open(
 
     Raises:
         NoCollection: there is none, and ``create_missing`` is false; or the path is something else.
+        BadInput: it is a URL: ``lookalike.Client`` opens those.
         OtherEmbedder: the collection was made with another embedder, and ``add_space`` is false.
         UnknownName: no such embedder. NewerFormat: a newer version made the collection.
     """
+    if path is not None and is_url(os.fspath(path)):
+        raise BadInput(
+            f"{os.fspath(path)!r} is a collection on a server, and not a folder.", hint="Use lookalike.Client(url)."
+        )
     folder = default_path() if path is None else Path(path).expanduser()
     if not create_missing and not folder.exists():
         raise NoCollection(
