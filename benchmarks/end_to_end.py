@@ -33,7 +33,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 import lookalike
-from harness import ratios, row, spread, write_result
+from harness import RESULTS, ratios, row, spread, write_result
 from lookalike.collection import Options, learn
 from lookalike.embed import create
 from lookalike.images.decode import decode
@@ -103,9 +103,11 @@ def main() -> None:
         "0.8 MP": (ONE_MEGAPIXEL, 32 if given.quick else 96),
         "12 MP": (TWELVE_MEGAPIXELS, 8 if given.quick else 48),
     }
-    rows: list[dict[str, Any]] = []
+    rows, figures = _measured_before(
+        [] if given.quick else [name for name in plans if name not in (given.only or plans)]
+    )
     peers = {"clip-retrieval": given.clip_retrieval, "rclip": given.rclip}
-    figures: dict[str, Any] = {"cores": CORES, "batch": BATCH, "peers": {k: _version(k, v) for k, v in peers.items()}}
+    figures |= {"cores": CORES, "batch": BATCH, "peers": {key: _version(key, python) for key, python in peers.items()}}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         model = _weights(folder, given.clip_retrieval)
@@ -113,8 +115,18 @@ def main() -> None:
             size, count = plans[name]
             made, figures[name] = _compare(name, model, folder / "work", size, count, rounds, given)
             rows += made
-    n = sum(plans[name][1] for name in given.only or plans)
-    write_result("end_to_end", __doc__ or "", figures, n=n, seed=given.seed, rows=rows, quick=given.quick)
+            n = sum(plan[1] for key, plan in plans.items() if key in figures)
+            write_result("end_to_end", __doc__ or "", figures, n=n, seed=given.seed, rows=rows, quick=given.quick)
+
+
+def _measured_before(sizes: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the rows and figures of these sizes from the file of results, so that sizes can be measured in turn."""
+    path = RESULTS / "end_to_end.json"
+    if not sizes or not path.is_file():
+        return [], {}
+    before = json.loads(path.read_text(encoding="utf-8"))
+    rows = [row for row in before["rows"] if any(f", {size}, " in row["what"] for size in sizes)]
+    return rows, {size: before["figures"][size] for size in sizes if size in before["figures"]}
 
 
 def _arguments() -> argparse.Namespace:

@@ -41,12 +41,17 @@ class Row:
         return [WEIGHTS / name for name in re.findall(r"\{weights\}/([\w.-]+)", self.spec)]
 
 
+_V1 = "tflite:{weights}/mobilenet_v1_1.0_224_quant_embedding_extractor.tflite"
+_V2 = "tflite:{weights}/tf2_mobilenet_v2_1.0_224_ptq.tflite"
 FURTHER = (
     Row("MobileNet v1 0.25 128", "tflite:{weights}/mobilenet_v1_0.25_128_quant.tflite"),
     Row("MobileNet v1 0.25 224, float", "tflite:{weights}/mobilenet_v1_0.25_224_1_default_1.tflite"),
     Row("MobileNet v1 0.5 160", "tflite:{weights}/mobilenet_v1_0.5_160_quant.tflite"),
-    Row("MobileNet v1 1.0 224", "tflite:{weights}/mobilenet_v1_1.0_224_quant_embedding_extractor.tflite"),
-    Row("MobileNet v2 1.0 224", "tflite:{weights}/tf2_mobilenet_v2_1.0_224_ptq.tflite"),
+    Row("MobileNet v1 1.0 224", _V1),
+    Row("MobileNet v2 1.0 224", _V2),
+    Row("builtin-1 twice, with MobileNet v1 1.0 and v2", f"ensemble:builtin-1:2+{_V1}+{_V2}"),
+    Row("the same in 64 components", f"reduce:64:(ensemble:builtin-1:2+{_V1}+{_V2})"),
+    Row("builtin-1 in 64 components", "reduce:64:builtin-1"),
 )
 
 

@@ -79,8 +79,9 @@ def open_int8_static(spec: str, *, device: str = "auto") -> Calibrated:
 def open_bf16(spec: str, *, device: str = "auto") -> OnnxEmbedder:
     """Compute a network in bfloat16 where the processor can: ``bf16:SPEC``, on OpenVINO.
 
-    On processors with AMX it is far quicker; elsewhere it is computed in float32, to vectors of cosine 0.999 or more.
-    Needs the extra ``openvino``.
+    On processors with AMX it is 2 to 4 times as quick; elsewhere it is computed in float32. Between the two, vectors of
+    a ViT-B/32 of random weights have a cosine of 0.9999, of trained MobileNets 0.99 to 0.999. Needs the extra
+    ``openvino``.
 
     Args:
         spec: as ``open_int8`` takes it.
