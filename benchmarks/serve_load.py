@@ -309,8 +309,8 @@ def _measured(contenders: Mapping[str, Contender], rounds: int, seconds: float, 
         for kind in kinds:
             for count in CLIENTS:
                 for name, each in contenders.items():
-                    if (kind == "image") == name.endswith("autofaiss") or (kind != "image" and name.endswith("int8")):
-                        continue
+                    if name.endswith("autofaiss" if kind == "image" else "int8"):
+                        continue  # what is of no interest there
                     gc.collect()
                     answers = load.run(each.url, each.queries[kind], clients=count, seconds=seconds if turn else 0.5)
                     if answers.bad:
