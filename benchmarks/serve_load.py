@@ -178,8 +178,8 @@ def _contenders(
         made.append(_ours("lookalike, int8", stack.enter_context(serving(int8)).url, vectors, given.seed))
     if {"id", "vector"} & set(given.only) and not given.quick:
         chosen = folder / "autofaiss"
-        _autofaiss(chosen, peer, vectors, given.clip_retrieval)
-        made.append(_theirs("clip-retrieval, autofaiss", stack, chosen, folder / "clip.pt", vectors, given))
+        if _autofaiss(chosen, vectors, given.clip_retrieval):
+            made.append(_theirs("clip-retrieval, autofaiss", stack, chosen, folder / "clip.pt", vectors, given))
     return {each.name: each for each in made}
 
 
@@ -229,8 +229,8 @@ def _write_metadata(folder: Path, n: int) -> None:
     pq.write_table(table, folder / "metadata" / "metadata_0.parquet")
 
 
-def _autofaiss(folder: Path, exact: Path, vectors: Vectors, python: Path) -> None:
-    """Let autofaiss choose the index, by the call that `clip-retrieval index` makes."""
+def _autofaiss(folder: Path, vectors: Vectors, python: Path) -> bool:
+    """Let autofaiss choose the index, by the call that `clip-retrieval index` makes; False where it cannot."""
     _write_metadata(folder, len(vectors))
     (folder / "embeddings").mkdir()
     np.save(folder / "embeddings" / "img_emb_0.npy", vectors)
@@ -239,7 +239,14 @@ def _autofaiss(folder: Path, exact: Path, vectors: Vectors, python: Path) -> Non
         "index_path=sys.argv[1] + '/image.index', index_infos_path=sys.argv[1] + '/infos.json', "
         "max_index_memory_usage='4G', current_memory_available='16G')"
     )
-    subprocess.run([str(python), "-c", script, str(folder)], check=True, capture_output=True, env=_outside())
+    words = [str(python), "-c", script, str(folder)]
+    done = subprocess.run(words, capture_output=True, text=True, env=_outside())
+    index = folder / "image.index"
+    if not index.exists():  # what it writes after the index fails beside numpy 2, and is of no use here
+        print(f"without autofaiss: {done.stderr[-300:]}", flush=True)
+        return False
+    print(f"autofaiss chose {type(faiss.downcast_index(faiss.read_index(str(index)))).__name__}", flush=True)
+    return True
 
 
 def _theirs(
