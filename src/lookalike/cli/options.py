@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .servers import only_folders
+
 if TYPE_CHECKING:
     from ..collection import Collection
 
@@ -23,6 +25,7 @@ def collection_option(command: F) -> F:
         "collection",
         metavar="PATH",
         type=click.Path(path_type=str),
+        callback=only_folders,
         help="The collection's folder; for search, index, info and remove also http://HOST:PORT/NAME of a server. "
         "Default: $LOOKALIKE_COLLECTION, or lookalike.collection in this folder or the nearest parent that has one.",
     )(command)
@@ -47,9 +50,7 @@ def device_option(command: F) -> F:
 def open_collection(path: str | None, **options: Any) -> Collection:
     """Open an existing collection, or the error that says how to make one."""
     from ..collection import open
-    from .servers import refuse_command, server_of
+    from .servers import no_server
 
-    address = server_of(path)
-    if address:
-        raise refuse_command(address)
+    no_server(path)
     return open(os.fspath(path) if path else None, create_missing=False, **options)

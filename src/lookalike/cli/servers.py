@@ -16,7 +16,7 @@ from . import say
 if TYPE_CHECKING:
     from ..client import Client
 
-__all__ = ["COMMANDS_OVER_A_SERVER", "connect", "refuse_command", "refuse_options", "server_of"]
+__all__ = ["COMMANDS_OVER_A_SERVER", "connect", "no_server", "only_folders", "refuse_options", "server_of"]
 
 COMMANDS_OVER_A_SERVER = ("search", "index", "info", "remove")
 
@@ -35,13 +35,26 @@ def connect(address: str) -> Client:
     return Client(address)
 
 
-def refuse_command(address: str) -> BadInput:
-    """Return the error of a command that needs the folder itself."""
-    name = click.get_current_context().info_name
-    return BadInput(
-        f"`lookalike {name}` needs the folder of a collection, and {address} is on a server.",
-        hint=f"Run it where the folder is. Over a server work: {', '.join(COMMANDS_OVER_A_SERVER)}.",
-    )
+def only_folders(context: click.Context, option: click.Parameter, collection: str | None) -> str | None:
+    """Refuse an address at once, for a command that needs the folder itself; the callback of ``--collection``."""
+    if collection and context.info_name not in COMMANDS_OVER_A_SERVER:
+        no_server(collection)
+    return collection
+
+
+def no_server(collection: str | None) -> None:
+    """Refuse a collection on a server.
+
+    Raises:
+        BadInput: it is on one.
+    """
+    address = server_of(collection)
+    if address:
+        raise BadInput(
+            f"`lookalike {click.get_current_context().info_name}` needs the folder of a collection, and {address} is "
+            "on a server.",
+            hint=f"Run it where the folder is. Over a server work: {', '.join(COMMANDS_OVER_A_SERVER)}.",
+        )
 
 
 def refuse_options(address: str, reasons: Mapping[str, str]) -> None:
