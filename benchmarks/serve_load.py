@@ -87,8 +87,8 @@ def main() -> None:
         vectors = _vectors(n, given.seed)
         contenders = _contenders(stack, folder, model, vectors, given)
         _check(contenders, n)
-        found = _measured(contenders, rounds, seconds, given.only)
-        steady = {} if given.quick else _at_share(contenders, found, 4 * seconds, given.seed, given.only)
+        found = _measured(contenders, rounds, seconds, given.kinds)
+        steady = {} if given.quick else _at_share(contenders, found, 4 * seconds, given.seed, given.kinds)
     rows = [*_ratios(found), *_steady_rows(steady)]
     figures = {
         "cores": os.cpu_count(),
@@ -99,7 +99,8 @@ def main() -> None:
         },
         "at_80_percent": {name: _figures([answers]) | {"sent_per_s": rate} for name, (rate, answers) in steady.items()},
     }
-    write_result("serve_load", __doc__ or "", figures, n=n, seed=given.seed, rows=rows, quick=given.quick)
+    name = "serve_load_images" if given.images else "serve_load"
+    write_result(name, __doc__ or "", figures, n=n, seed=given.seed, rows=rows, quick=given.quick)
 
 
 def _arguments() -> argparse.Namespace:
@@ -109,11 +110,12 @@ def _arguments() -> argparse.Namespace:
     options.add_argument("--n", type=int, default=100_000)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
-    options.add_argument("--only", nargs="+", choices=["id", "vector", "image"], default=["id", "vector", "image"])
+    options.add_argument("--images", action="store_true", help="queries by photographs; else by ids and vectors")
     options.add_argument("--clip-retrieval", type=Path, help="the python of an environment with clip-retrieval")
     given = options.parse_args()
     if given.clip_retrieval is None:
         raise SystemExit("left out: --clip-retrieval PYTHON names the python of an environment with clip-retrieval")
+    given.kinds = ["image"] if given.images else ["id", "vector"]
     return given
 
 
@@ -173,10 +175,10 @@ def _contenders(
         _theirs("clip-retrieval", stack, peer, folder / "clip.pt", vectors, given),
         _plain(stack, folder, model, vectors, given.seed),
     ]
-    if "image" in given.only:
+    if given.images:
         int8 = _collection(folder / "int8.collection", f"int8:onnx:{model}", vectors)
         made.append(_ours("lookalike, int8", stack.enter_context(serving(int8)).url, vectors, given.seed))
-    if {"id", "vector"} & set(given.only) and not given.quick:
+    if not given.images and not given.quick:
         chosen = folder / "autofaiss"
         if _autofaiss(chosen, vectors, given.clip_retrieval):
             made.append(_theirs("clip-retrieval, autofaiss", stack, chosen, folder / "clip.pt", vectors, given))
@@ -316,8 +318,6 @@ def _measured(contenders: Mapping[str, Contender], rounds: int, seconds: float, 
         for kind in kinds:
             for count in CLIENTS:
                 for name, each in contenders.items():
-                    if name.endswith("autofaiss" if kind == "image" else "int8"):
-                        continue  # what is of no interest there
                     gc.collect()
                     answers = load.run(each.url, each.queries[kind], clients=count, seconds=seconds if turn else 0.5)
                     if answers.bad:

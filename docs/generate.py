@@ -43,9 +43,11 @@ SPEED = (
     "evaluation_speed",
     "serve_overhead",
     "serve_load",
+    "serve_load_images",
     "serve_soak",
     "page_paint",
 )  # the results in the order of the table
+LONG = ("decoding", "serve_load", "serve_load_images")  # of many rows: left out of README
 # Of the table of all embedders on all benchmarks, what README shows.
 SHORT_ROWS = (
     *("builtin-1", "hog", "color-histogram", "gist", "phash"),
@@ -522,14 +524,23 @@ def _speed_origin() -> str:
     return f"Speed: {_origin(found)[0].lower()}{_origin(found)[1:]}" if found else ""
 
 
+def short_speed_table() -> str:
+    """Return the claims that have an aim; those of which there are many (sizes, clients) are in docs/speed.md."""
+    return _speed_table([name for name in SPEED if name not in LONG], aims_only=True)
+
+
 def speed_table() -> str:
     """Return every claim about speed and memory beside what was measured."""
-    results = [result for name in SPEED if (result := _result(name)) is not None]
+    return _speed_table(SPEED)
+
+
+def _speed_table(names: Sequence[str], *, aims_only: bool = False) -> str:
+    results = [result for name in names if (result := _result(name)) is not None]
     if not results:
         return NOT_YET
     lines = ["| what | measured | aim | beside |", "|---|---|---|---|"]
     for result in results:
-        lines += [_speed_row(row) for row in result["rows"]]
+        lines += [_speed_row(row) for row in result["rows"] if not aims_only or row["kept"] is not None]
     lines += ["", *dict.fromkeys(_origin(result) for result in results)]
     return "\n".join(lines)
 
@@ -652,6 +663,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "regions-table": regions_block,
     "serve-routes": serve_routes,
     "serve-settings": serve_settings,
+    "short-speed-table": short_speed_table,
     "speed-table": speed_table,
 }
 
