@@ -43,6 +43,7 @@ SPEED = (
     "evaluation_speed",
     "serve_overhead",
     "serve_load",
+    "serve_load_images",
     "serve_soak",
     "page_paint",
 )  # the results in the order of the table
