@@ -41,6 +41,17 @@ def test_a_file(page: Any, site: Site) -> None:
     assert page.text_content(".tile .score") == "1.000"
 
 
+def test_a_file_before_the_collection_has_answered(page: Any, site: Site) -> None:
+    held: list[Any] = []
+    page.route("**/v1/collections/shop", lambda route: held.append(route))
+    page.goto(shop(site))
+    page.set_input_files("#file", site.pictures / "kind3-view1.png")
+    page.wait_for_timeout(300)
+    assert page.get_attribute("body", "data-state") != "results"
+    held[0].continue_()
+    assert searched(page)[0] == "kind3-view1.png"
+
+
 def test_drag_and_drop(page: Any, site: Site) -> None:
     page.goto(shop(site))
     page.wait_for_selector(".tile")

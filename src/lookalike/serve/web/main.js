@@ -80,6 +80,7 @@ async function more() {
 /** The page before the first search: some pictures of the collection, to begin with one of them. */
 async function start() {
   Object.assign(page, { answer: null, hits: [] });
+  $("results").removeAttribute("aria-busy"); // of a search that was left
   $("count").textContent = "";
   try {
     const some = page.about.images ? await api.samples(page.about.name, 24) : [];
@@ -272,7 +273,6 @@ function listenAll() {
 async function open(name) {
   const known = page.known.find((each) => each.name === name) ?? page.known[0];
   page.about = await api.describe(known.name);
-  opened();
   $("collection").value = known.name;
 }
 
@@ -282,6 +282,7 @@ async function arriveAt() {
   try {
     if (search.collection !== page.about?.name || !page.about) await open(search.collection);
     page.search = { ...search, collection: page.about.name };
+    opened(); // not before: what a person does meanwhile comes after the address that the page was opened with
     await run();
   } catch (problem) {
     fail(problem);
