@@ -282,8 +282,7 @@ def end_to_end_section() -> list[str]:
         "Files on disk to stored vectors, a CLIP of ViT-B/32 size at 256 pixels with random weights, beside "
         f"clip-retrieval {versions['clip-retrieval']} (PyTorch) and rclip {versions['rclip']} (ONNX Runtime), which run in "
         "float32: same files, same weights, in turn, their models loaded before (`benchmarks/end_to_end.py`). In float32 "
-        "nearly all the time at 0.8 MP is the network's, which takes what the processor can multiply, whoever runs it; at "
-        "12 MP decoding at a reduced size tells.",
+        "nearly all the time is the network's at 0.8 MP, near what the processor can multiply, whoever runs it.",
         "\n".join(["| what | measured | aim | beside |", "|---|---|---|---|", *map(_speed_row, result["rows"])]),
         _origin(result),
     ]
