@@ -30,22 +30,22 @@ def objects(count: int, seed: int, *, dimension: int = 32, views: int = 6) -> tu
 def test_it_starts_as_the_mean_and_ignores_order_and_padding() -> None:
     import torch
 
-    from lookalike.train.views import SetTransformer, mean_merge, merged
+    from lookalike.train.views import SetTransformer, merged, plain_merge
 
     torch.manual_seed(0)
     model = SetTransformer(16).eval()
     rng = np.random.default_rng(0)
     sets = [rng.normal(size=(count, 16)).astype(np.float32) for count in (1, 2, 5)]
-    np.testing.assert_allclose(merged(model, sets), mean_merge(sets), atol=1e-5)
+    np.testing.assert_allclose(merged(model, sets), plain_merge(sets, "mean"), atol=1e-5)
     torch.nn.init.normal_(model.score.weight)
     together = merged(model, sets)
     np.testing.assert_allclose(merged(model, [each[::-1] for each in sets]), together, atol=1e-5)
     np.testing.assert_allclose(np.concatenate([merged(model, [each]) for each in sets]), together, atol=1e-5)
-    assert np.abs(together[2] - mean_merge(sets)[2]).max() > 0.01
+    assert np.abs(together[2] - plain_merge(sets, "mean")[2]).max() > 0.01
 
 
 def test_trained_it_weighs_views_by_what_they_are_worth() -> None:
-    from lookalike.train.views import gem_merge, mean_merge, merged, train_merge
+    from lookalike.train.views import merged, plain_merge, train_merge
 
     vectors, owner = objects(200, 0)
     model = train_merge(vectors, owner, steps=200)
@@ -56,8 +56,8 @@ def test_trained_it_weighs_views_by_what_they_are_worth() -> None:
         return float(((first @ second.T).argmax(axis=1) == np.arange(200)).mean())
 
     learned = right(lambda sets: merged(model, sets))
-    assert learned > right(mean_merge) + 0.1
-    assert learned > right(gem_merge) + 0.1
+    assert learned > right(lambda sets: plain_merge(sets, "mean")) + 0.1
+    assert learned > right(lambda sets: plain_merge(sets, "gem")) + 0.1
 
 
 def test_objects_with_one_photograph_cannot_teach() -> None:

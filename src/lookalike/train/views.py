@@ -1,7 +1,7 @@
 """Several photographs of one object to one vector, by a small set transformer.
 
 A mean forgets which views agree; attention between the views can weigh them. Whether that is worth anything is measured
-beside the mean and the generalised mean (``compare_merges``).
+beside the mean and the generalised mean (``plain_merge``).
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from ..collection.multiview import Merge, merge_rows
+from ..embed.unit import unit
 from ..errors import BadInput
 from .seeding import seed_step
 
-__all__ = ["SetTransformer", "gem_merge", "mean_merge", "merged", "train_merge"]
+__all__ = ["SetTransformer", "merged", "plain_merge", "train_merge"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -125,19 +127,10 @@ def merged(model: SetTransformer, sets: Sequence[Floats]) -> Floats:
         return np.asarray(model(drawn.views, drawn.there).numpy())
 
 
-def mean_merge(sets: Sequence[Floats]) -> Floats:
-    """Return (B, D) of unit norm: the mean of each set of views."""
-    return _unit(np.stack([each.mean(axis=0) for each in sets]))
-
-
-def gem_merge(sets: Sequence[Floats], *, p: float = 3.0) -> Floats:
-    """Return (B, D) of unit norm: the signed generalised mean of each set of views, as ``--merge gem``."""
-    means = [(np.sign(each) * np.abs(each) ** p).mean(axis=0) for each in sets]
-    return _unit(np.stack([np.sign(row) * np.abs(row) ** (1 / p) for row in means]))
-
-
-def _unit(rows: npt.NDArray[Any]) -> Floats:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)
+def plain_merge(sets: Sequence[Floats], how: Merge) -> Floats:
+    """Return (B, D) of unit norm: the mean or generalised mean of each set of views, as ``search --merge`` takes it."""
+    rows = np.stack([merge_rows(each, np.ones(len(each)), how) for each in sets])
+    return unit(rows, source="the views")
 
 
 def _padded(table: Any, sets: Sequence[npt.NDArray[Any]]) -> _Drawn:
