@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -38,7 +37,6 @@ class Pictures:
     threads: int
     cache_mb: int
     broken: dict[int, str] = field(default_factory=dict)  # position -> why it cannot be used
-    decoded: Counter[str] = field(default_factory=Counter)
     _kept: dict[int, Image] = field(default_factory=dict)
 
     def one(self, at: int) -> Image | None:
@@ -53,7 +51,6 @@ class Pictures:
         except ImageError as failed:
             self.broken[at] = failed.message
             return None
-        self.decoded["images"] += 1
         if (len(self._kept) + 1) * pixels.nbytes <= self.cache_mb * 1_000_000:
             self._kept[at] = pixels
         return pixels

@@ -17,7 +17,7 @@ from ..evaluate.truth.base import Ints, LabelSets, Pairs
 from ..evaluate.truth.joining import match
 from ..images import Item, Skipped, scan
 
-__all__ = ["Kind", "Samples", "read_samples"]
+__all__ = ["Kind", "Samples", "lone_classes", "read_samples"]
 
 Kind = Literal["classes", "label-sets", "pairs", "none"]
 

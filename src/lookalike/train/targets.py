@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .samples import Samples
 
-__all__ = ["Batch", "Labels"]
+__all__ = ["Batch", "Labels", "tensors"]
 
 Ints = npt.NDArray[np.int64]
 

@@ -115,10 +115,7 @@ def train(
 
     stopped: NotFinite | None = None
     try:
-        loop.run(on_progress)
-    except KeyboardInterrupt:
-        loop.save()
-        raise
+        loop.run(on_progress)  # Ctrl-C may come amid a step, so what was saved last is what the next run goes on from
     except NotFinite as failed:
         if loop.best is None:
             raise
