@@ -19,6 +19,7 @@ ORDER = [
     ["errors"],
     ["types"],
     ["protocols"],
+    ["nearest_name"],
     ["registry", "config"],
     ["images"],
     ["detect"],

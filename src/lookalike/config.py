@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import BadInput, NoSuchFile
+from .nearest_name import did_you_mean
 
 __all__ = ["resolve_config"]
 
@@ -101,6 +101,5 @@ def _from_environment(environment: Mapping[str, str], prefix: str, fields: Mappi
 
 
 def _unknown(key: str, origin: str, known: Sequence[str]) -> BadInput:
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
+    hint = did_you_mean(key, known) or f"Known: {', '.join(known)}."
     return BadInput(f"unknown key {key!r} in {origin}.", hint=hint)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 from .errors import BadInput, MissingExtra, UnknownName
+from .nearest_name import choices
 
 __all__ = ["Registry"]
 
@@ -69,9 +69,7 @@ class Registry(Generic[T]):
         """
         if not self._has(name):
             scheme, colon, _ = name.partition(":")
-            close = difflib.get_close_matches(scheme + colon, self._table, n=1)
-            hint = f"Did you mean {close[0]!r}? " if close else ""
-            raise UnknownName(f"unknown {self.kind} {name!r}.", hint=f"{hint}Known: {', '.join(self.names())}.")
+            raise UnknownName(f"unknown {self.kind} {name!r}.", hint=choices(scheme + colon, self.names()))
         module, _, attribute = self._table[name].partition(":")
         try:
             factory: Callable[..., T] = getattr(import_module(module), attribute)

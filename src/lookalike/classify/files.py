@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput, ModelError, NoSuchFile, UnknownName
+from ..nearest_name import did_you_mean
 
 __all__ = ["class_of", "find_file", "pick_output", "probability", "split_class"]
 
@@ -70,8 +70,7 @@ def class_of(wanted: str, labels: Mapping[int, str], path: Path) -> int | None:
         return int(wanted)
     names = {name.lower(): number for number, name in labels.items()}
     if wanted.lower() not in names:
-        close = get_close_matches(wanted.lower(), names, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(names) or 'numbers only'}."
+        hint = did_you_mean(wanted, names) or f"Known: {', '.join(names) or 'numbers only'}."
         raise UnknownName(f"the classifier {path} has no class {wanted!r}.", hint=hint)
     return names[wanted.lower()]
 

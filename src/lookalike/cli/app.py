@@ -12,6 +12,7 @@ import click
 
 from .. import __version__
 from ..errors import LookalikeError
+from ..nearest_name import did_you_mean
 from . import say
 from .quiet import libraries_silenced
 
@@ -73,12 +74,10 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            import difflib
-
-            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            if not close:
+            near = did_you_mean(args[0], COMMANDS)
+            if not near:
                 raise
-            raise click.UsageError(f"{error.message} Did you mean {close[0]!r}?", ctx) from error
+            raise click.UsageError(f"{error.message} {near}", ctx) from error
 
 
 @click.command(

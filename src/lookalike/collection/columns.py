@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-
 from ..errors import BadInput
+from ..nearest_name import did_you_mean
 from ..protocols import Store
 
 __all__ = ["check_column"]
@@ -19,9 +18,8 @@ def check_column(store: Store, column: str) -> None:
     names = {name for _, metadata in store.metadata() for name in metadata}
     if column in names:
         return  # all of its values are null
-    close = difflib.get_close_matches(column, names, n=1)
     have = ", ".join(sorted(names)[:12]) or "none"
     raise BadInput(
         f"no image in {store.path} has the metadata column {column!r}.",
-        hint=f"Did you mean {close[0]!r}?" if close else f"Columns: {have}. Lists (CSV, Parquet) bring them.",
+        hint=did_you_mean(column, names) or f"Columns: {have}. Lists (CSV, Parquet) bring them.",
     )

@@ -6,11 +6,11 @@ stays loadable for ever.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, UnknownName
+from ..nearest_name import choices
 from ..protocols import Embedder
 from ..registry import Registry
 from .neural.recommended import RECOMMENDED, best_present
@@ -114,15 +114,11 @@ def create(name: str, *, device: str = "auto") -> Embedder:
         BadInput: no such device, or a model file that is not there.
     """
     if device not in DEVICES:
-        raise BadInput(f"unknown device {device!r}.", hint=f"Known: {', '.join(DEVICES)}.")
+        raise BadInput(f"unknown device {device!r}.", hint=choices(device, DEVICES))
     name = resolve(name)
     if name not in EMBEDDERS.names() and ":" not in name:
-        close = get_close_matches(name, [*RECOMMENDED, *ALIASES, *EMBEDDERS.names()], n=1)
-        raise UnknownName(
-            f"unknown embedder {name!r}.",
-            hint=f"{f'Did you mean {close[0]!r}? ' if close else ''}Known: auto, "
-            f"{', '.join([*ALIASES, *EMBEDDERS.names(), *RECOMMENDED])}.",
-        )
+        known = ["auto", *ALIASES, *EMBEDDERS.names(), *RECOMMENDED]
+        raise UnknownName(f"unknown embedder {name!r}.", hint=choices(name, known))
     scheme = name.partition(":")[0] + ":"
     options: dict[str, Any] = {"device": device} if scheme in _TAKES_DEVICE and scheme != name + ":" else {}
     return EMBEDDERS.create(name, **options)

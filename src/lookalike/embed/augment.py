@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput, UnknownName
+from ..nearest_name import choices
 from ..protocols import Embedder, Prepares, TextEmbedder
 from ..types import Image, Vectors, VectorSpace
 from .specs import complete, inner, spec_of, without_parentheses
@@ -43,7 +44,7 @@ def parse_views(text: str) -> tuple[str, ...]:
     names = [part.strip() for part in text.split(",")]
     for name in names:
         if name not in VIEWS:
-            raise UnknownName(f"unknown views {name!r}.", hint=f"Known: {', '.join(VIEWS)}, joined by commas.")
+            raise UnknownName(f"unknown views {name!r}.", hint=f"{choices(name, VIEWS)} Join several by commas.")
     if len(set(names)) < len(names):
         raise BadInput(f"{text!r} names the same views twice.")
     return tuple(name for name in VIEWS if name in names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,6 +12,7 @@ from PIL import Image as Pillow
 
 from ..detect.overlap import strongest
 from ..errors import BadInput, UnknownName
+from ..nearest_name import choices
 from ..types import Image, Match, Region
 from .correlation import TEMPLATE_METHODS, Field, Gray
 
@@ -53,10 +53,8 @@ class Template:
         detail: int = 400,
     ) -> None:
         if method not in TEMPLATE_METHODS:
-            close = difflib.get_close_matches(method, TEMPLATE_METHODS, n=1)
             raise UnknownName(
-                f"unknown method of template matching {method!r}.",
-                hint=f"{f'Did you mean {close[0]!r}? ' if close else ''}Known: {', '.join(TEMPLATE_METHODS)}.",
+                f"unknown method of template matching {method!r}.", hint=choices(method, TEMPLATE_METHODS)
             )
         low, high = scales
         if not (math.isfinite(high) and 0.01 <= low <= high <= 100):

@@ -6,13 +6,13 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
 from ..collection import Collection, open
 from ..errors import LookalikeError, NotFound, OtherEmbedder
+from ..nearest_name import did_you_mean
 from ..protocols import Embedder
 from ..store.sqlite import FILE
 from .batching import GatheredSearch, batched
@@ -191,6 +191,5 @@ class OpenCollections:
         self._served.clear()
 
     def _unknown(self, name: str) -> NotFound:
-        close = get_close_matches(name, self._served, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(self._served) or 'none'}."
+        hint = did_you_mean(name, self._served) or f"Known: {', '.join(self._served) or 'none'}."
         return NotFound(f"there is no collection {name!r} on this server.", hint=hint)

@@ -16,6 +16,7 @@ from typing import Literal
 from filelock import FileLock
 
 from ..errors import BadInput, NoSuchFile, NotAllowed, UnknownName
+from ..nearest_name import choices
 
 __all__ = ["ROLES", "Key", "Keys", "Role", "add_key", "read_keys", "remove_key"]
 
@@ -106,7 +107,7 @@ def remove_key(file: Path, name: str) -> None:
     with _locked(file):
         keys = read_keys(file)
         if name not in keys:
-            raise UnknownName(f"{str(file)!r} has no key {name!r}.", hint=f"Known: {', '.join(keys) or 'none'}.")
+            raise UnknownName(f"{str(file)!r} has no key {name!r}.", hint=choices(name, keys))
         del keys[name]
         _write(file, keys)
 

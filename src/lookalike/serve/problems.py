@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import math
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from starlette.responses import Response
 from .. import errors
 from ..errors import LookalikeError
 from ..images.printable import printable
+from ..nearest_name import did_you_mean
 from .encoding import json_answer
 
 __all__ = ["STATUS", "add_handlers", "detail_of", "explain_validation", "problem", "status_of"]
@@ -78,8 +78,7 @@ def explain_validation(found: Sequence[Any], model: type[BaseModel] | None = Non
     if first["type"] == "extra_forbidden":
         key = str(first["loc"][-1])
         names = list(model.model_fields) if model and len(first["loc"]) == 1 else []
-        close = difflib.get_close_matches(key, names, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(names)}." if names else ""
+        hint = did_you_mean(key, names) or (f"Known: {', '.join(names)}." if names else "")
         return errors.BadInput(f"unknown key {where!r} in the request.", hint=hint)
     if first["type"] == "json_invalid":
         return errors.BadInput(f"the request is no JSON: {first.get('ctx', {}).get('error', first['msg'])}.")

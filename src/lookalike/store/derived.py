@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import StorageFailed, UnknownName
+from ..nearest_name import choices
 from ..types import Rows, Segment, Vectors, VectorSpace
 from .connections import Connections
 from .snapshot import Identity, MappedFiles, MappedVectors, VectorSnapshot, write_vectors
@@ -126,8 +127,8 @@ def _tables(db: sqlite3.Connection, name: str) -> list[_Table]:
         "SELECT id, regions, name, dim, fingerprint, kind, similarity FROM spaces WHERE name = ?", (name,)
     ).fetchone()
     if found is None:
-        known = ", ".join(row[0] for row in db.execute("SELECT name FROM spaces ORDER BY id")) or "none"
-        raise UnknownName(f"there is no vector space {name!r}.", hint=f"Known: {known}.")
+        known = [str(row[0]) for row in db.execute("SELECT name FROM spaces ORDER BY id")]
+        raise UnknownName(f"there is no vector space {name!r}.", hint=choices(name, known))
     database = db.execute("SELECT value FROM settings WHERE key = 'database'").fetchone()[0]
     space_id, space = int(found[0]), VectorSpace(*found[2:])
     file = _file_name(space_id, space)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import BadInput, OtherEmbedder, UnknownName
+from ..nearest_name import choices
 from ..protocols import NewRecord
 from ..types import Metadata, Record, Regions, Rows, Stamp, Vectors, VectorSpace
 from . import backup as backups
@@ -504,7 +505,7 @@ def _spaces(db: sqlite3.Connection) -> dict[str, tuple[int, VectorSpace]]:
 
 def _named(spaces: Mapping[str, tuple[int, VectorSpace]], name: str) -> tuple[int, VectorSpace]:
     if name not in spaces:
-        raise UnknownName(f"there is no vector space {name!r}.", hint=f"Known: {', '.join(spaces) or 'none'}.")
+        raise UnknownName(f"there is no vector space {name!r}.", hint=choices(name, spaces))
     return spaces[name]
 
 

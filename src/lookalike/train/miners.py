@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from ..errors import UnknownName
+from ..nearest_name import choices
 
 __all__ = ["MINERS", "Miner", "create_miner"]
 
@@ -63,9 +63,7 @@ def create_miner(name: str) -> Any:
     if name == "none":
         return None
     if name not in MINERS:
-        near = difflib.get_close_matches(name, MINERS, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UnknownName(f"unknown miner {name!r}.", hint=f"{hint}Known: none, {', '.join(MINERS)}.")
+        raise UnknownName(f"unknown miner {name!r}.", hint=choices(name, ["none", *MINERS]))
     from pytorch_metric_learning import miners
 
     line = MINERS[name]

@@ -6,7 +6,6 @@ was stopped goes on with the batches that it would have had.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadInput, UnknownName
+from ..nearest_name import choices
 from .samples import Samples
 from .targets import Labels
 
@@ -130,9 +130,7 @@ def sampler_for(name: str, labels: Labels, *, needs: str) -> str:
             return "pairs"
         return "per-class" if labels.classes is not None and needs != "classes" else "random"
     if name not in SAMPLERS:
-        near = difflib.get_close_matches(name, SAMPLERS, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UnknownName(f"unknown sampler {name!r}.", hint=f"{hint}Known: auto, {', '.join(SAMPLERS)}.")
+        raise UnknownName(f"unknown sampler {name!r}.", hint=choices(name, ["auto", *SAMPLERS]))
     if name in ("per-class", "hierarchical", "hard") and labels.classes is None:
         raise BadInput(f"the sampler {name!r} needs a class for each image.", hint="Use --sampler random.")
     return name

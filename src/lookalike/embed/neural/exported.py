@@ -14,10 +14,9 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,8 @@ __all__ = [
     "Wanted",
     "exported_folder",
     "loading",
-    "nearest",
     "open_exported",
     "parse_exported",
-    "some",
     "unreachable",
 ]
 
@@ -154,18 +151,6 @@ def loading(library: str) -> Iterator[None]:
 def unreachable(what: str, failed: Exception) -> ModelError:
     """Return what to say of weights that could not be fetched."""
     return ModelError(f"{what} could not be fetched: {first_line(failed).rstrip('.')}.", hint=WITHOUT_NETWORK)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a sentence with the names most like one that is not known; empty when none is like it."""
-    close = get_close_matches(name, list(known), n=3)
-    return f"Did you mean {' or '.join(repr(each) for each in close)}? " if close else ""
-
-
-def some(names: Iterable[str], most: int = 12) -> str:
-    """Return the first of many names, as a list in a sentence."""
-    known = list(names)
-    return ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "") or "none"
 
 
 def _checkpoint_hash(wanted: Wanted) -> str | None:

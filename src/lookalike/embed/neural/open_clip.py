@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, MissingExtra, ModelError, UnknownName
-from .exported import Made, Wanted, loading, nearest, open_exported, parse_exported, some, unreachable
+from ...nearest_name import choices, did_you_mean, listed
+from .exported import Made, Wanted, loading, open_exported, parse_exported, unreachable
 from .onnx import OnnxEmbedder
 from .preprocess import Preprocess
 
@@ -124,18 +125,22 @@ def _source(open_clip: Any, wanted: Wanted) -> tuple[str, dict[str, Any], dict[s
     architecture, _, tag = wanted.name.partition("/")
     about = open_clip.get_model_config(architecture)
     if about is None:
-        close = nearest(architecture, open_clip.list_models())
+        close = did_you_mean(architecture, open_clip.list_models(), near=3)
         raise UnknownName(
-            f"open_clip has no architecture {architecture!r}.", hint=f"{close}open_clip.list_models() names them all."
+            f"open_clip has no architecture {architecture!r}.",
+            hint=f"{close} open_clip.list_models() names them all.".lstrip(),
         )
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if tag and tag.lower().replace("-", "_") not in tags:
-        close = nearest(f"{architecture}/{tag}", (f"{architecture}/{each}" for each in tags))
-        raise UnknownName(f"open_clip has no weights {tag!r} of {architecture}.", hint=f"{close}Known: {some(tags)}.")
+        known = [f"{architecture}/{each}" for each in tags]
+        raise UnknownName(
+            f"open_clip has no weights {tag!r} of {architecture}.",
+            hint=choices(wanted.name, known, near=3, shown=12),
+        )
     if not tag and wanted.checkpoint is None:
         raise BadInput(
             f"'{wanted}' does not say which weights.",
-            hint=f"Write open_clip:{architecture}/TAG with one of {some(tags)}; or ?checkpoint=PATH.",
+            hint=f"Write open_clip:{architecture}/TAG with one of {listed(tags, 12)}; or ?checkpoint=PATH.",
         )
     published = dict(open_clip.get_pretrained_cfg(architecture, tag)) if tag else {}
     if published.get("quick_gelu"):

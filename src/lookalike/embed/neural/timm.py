@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput, ModelError, UnknownName
-from .exported import Made, Wanted, loading, nearest, open_exported, parse_exported, some, unreachable
+from ...nearest_name import choices, did_you_mean
+from .exported import Made, Wanted, loading, open_exported, parse_exported, unreachable
 from .onnx import OnnxEmbedder
 from .preprocess import Preprocess
 
@@ -150,12 +151,16 @@ def _check_name(timm: Any, name: str) -> None:
     if "/" in name or "\\" in name:
         raise BadInput(f"'timm:{name}' is no name of timm.", hint="Write timm:hf-hub:ORG/NAME for a repository.")
     if not timm.is_model(architecture):
-        close = nearest(architecture, timm.list_models())
-        raise UnknownName(f"timm has no model {architecture!r}.", hint=f"{close}timm.list_models() names them all.")
+        close = did_you_mean(architecture, timm.list_models(), near=3)
+        raise UnknownName(
+            f"timm has no model {architecture!r}.", hint=f"{close} timm.list_models() names them all.".lstrip()
+        )
     tags = [each.partition(".")[2] for each in timm.list_pretrained(f"{architecture}.*")] if tag else []
     if tag and tag not in tags:
-        close = nearest(name, (f"{architecture}.{each}" for each in tags))
-        raise UnknownName(f"timm has no weights {tag!r} of {architecture}.", hint=f"{close}Known: {some(tags)}.")
+        known = [f"{architecture}.{each}" for each in tags]
+        raise UnknownName(
+            f"timm has no weights {tag!r} of {architecture}.", hint=choices(name, known, near=3, shown=12)
+        )
 
 
 def _classes(published: Any, state: dict[str, Any]) -> int:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ModelError, UnknownName
-from .exported import Made, Wanted, loading, nearest, open_exported, parse_exported, some, unreachable
+from ...nearest_name import choices
+from .exported import Made, Wanted, loading, open_exported, parse_exported, unreachable
 from .onnx import OnnxEmbedder
 from .preprocess import Preprocess
 
@@ -100,18 +101,17 @@ def _find(models: Any, name: str) -> tuple[str, Any]:
     architecture = architecture.lower()
     known = models.list_models(module=models)
     if architecture not in known:
-        close = nearest(architecture, known)
         raise UnknownName(
-            f"torchvision has no model of whole images {architecture!r}.", hint=f"{close}Known: {some(known)}."
+            f"torchvision has no model of whole images {architecture!r}.",
+            hint=choices(architecture, known, near=3, shown=12),
         )
     weights = models.get_model_weights(architecture)
     if not tag:
         return architecture, weights.DEFAULT
     if tag not in weights.__members__:
-        close = nearest(tag, weights.__members__)
         raise UnknownName(
             f"torchvision has no weights {tag!r} of {architecture}.",
-            hint=f"{close}Known: {some(weights.__members__)}.",
+            hint=choices(tag, weights.__members__, near=3, shown=12),
         )
     return architecture, weights[tag]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from ...errors import NoSuchFile, UnknownName
+from ...nearest_name import choices
 from . import coco, grocery, idx_images, omniglot, one_column, public, universal
 from .base import Benchmark, Material, Part, Run, held_out
 
@@ -25,9 +25,7 @@ def benchmark(name: str) -> Benchmark:
         UnknownName: there is none; the nearest is offered.
     """
     if name not in BENCHMARKS:
-        near = difflib.get_close_matches(name.lower(), BENCHMARKS, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UnknownName(f"unknown benchmark {name!r}.", hint=f"{hint}Known: {', '.join(BENCHMARKS)}.")
+        raise UnknownName(f"unknown benchmark {name!r}.", hint=choices(name, BENCHMARKS))
     return BENCHMARKS[name]
 
 

@@ -5,12 +5,12 @@ A query without a relevant item has no value (NaN) in any metric of single queri
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from ...errors import BadInput, UnknownName
+from ...nearest_name import choices
 from . import average_precision, clusters, first_and_last, hits, ndcg, pairs, trapezoid
 from .base import Agreement, Metric, PerQuery, Pooled, Values
 
@@ -35,9 +35,7 @@ def parse_metric(key: str) -> tuple[Metric, int]:
             raise BadInput(f"the metric {stem!r} needs a cut.", hint=f"Write for example {stem}@10.")
         if at and stem in METRICS:
             raise BadInput(f"the metric {stem!r} takes no cut, got {key!r}.", hint=f"Write {stem}.")
-        near = difflib.get_close_matches(f"{stem.lower()}@K" if at else stem.lower(), METRICS, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UnknownName(f"unknown metric {key!r}.", hint=f"{hint}Known: {', '.join(METRICS)}.")
+        raise UnknownName(f"unknown metric {key!r}.", hint=choices(f"{stem}@K" if at else stem, METRICS))
     if not at:
         return metric, 0
     if not re.fullmatch(r"[1-9][0-9]*", cut):

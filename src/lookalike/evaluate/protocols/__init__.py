@@ -5,7 +5,6 @@ The episodes are a family: ``5-way-1-shot``, ``20-way-1-shot-within``, any numbe
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from ...errors import UnknownName
+from ...nearest_name import choices
 from ...protocols import Searcher
 from ..evaluation import Evaluation
 from ..truth.joining import Joined
@@ -75,12 +75,8 @@ def plan_of(joined: Joined, protocol: str | None = None, *, seed: int = 0) -> Pl
         ways, shots, within = family.groups()
         return episodes(joined, seed, ways=int(ways), shots=int(shots), within=within is not None)
     if name not in PROTOCOLS:
-        near = difflib.get_close_matches(name, PROTOCOLS, n=1)
-        raise UnknownName(
-            f"unknown protocol {name!r}.",
-            hint=f"{f'Did you mean {near[0]!r}? ' if near else ''}Known: {', '.join(PROTOCOLS)}, and N-way-K-shot, "
-            "N-way-K-shot-within.",
-        )
+        known = [*PROTOCOLS, "N-way-K-shot", "N-way-K-shot-within"]
+        raise UnknownName(f"unknown protocol {name!r}.", hint=choices(name, known))
     return PROTOCOLS[name](joined, seed)
 
 

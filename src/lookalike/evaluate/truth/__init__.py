@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from ...errors import BadInput, NoSuchFile, UnknownName
 from ...images.printable import printable
+from ...nearest_name import choices
 from . import (
     beir,
     cars,
@@ -72,11 +72,7 @@ def read_truth(path: str | Path, *, format: str | None = None, label: str | None
     """
     where = Path(path).expanduser()
     if format is not None and format not in TRUTHS:
-        near = difflib.get_close_matches(format, TRUTHS, n=1)
-        raise UnknownName(
-            f"unknown truth format {format!r}.",
-            hint=f"{f'Did you mean {near[0]!r}? ' if near else ''}Known: {', '.join(TRUTHS)}.",
-        )
+        raise UnknownName(f"unknown truth format {format!r}.", hint=choices(format, TRUTHS))
     if not where.exists():
         raise NoSuchFile(f"no such truth file: {where}.")
     if label is not None:

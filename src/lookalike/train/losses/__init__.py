@@ -7,7 +7,6 @@ them. What is summed or averaged is each loss's own affair.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ...errors import BadInput, UnknownName
+from ...nearest_name import choices
 
 __all__ = ["LOSSES", "Entry", "Needs", "create_loss", "entry", "parse_losses"]
 
@@ -227,9 +227,7 @@ def entry(name: str) -> Entry:
         UnknownName: no such loss; the nearest is offered.
     """
     if name not in LOSSES:
-        near = difflib.get_close_matches(name.lower(), LOSSES, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UnknownName(f"unknown loss {name!r}.", hint=f"{hint}Known: {', '.join(LOSSES)}.")
+        raise UnknownName(f"unknown loss {name!r}.", hint=choices(name, LOSSES))
     return LOSSES[name]
 
 
@@ -274,9 +272,7 @@ def create_loss(name: str, *, classes: int, dimension: int, options: Mapping[str
     known = _options(made)
     for option in given:
         if option not in known:
-            near = difflib.get_close_matches(option, known, n=1)
-            hint = f"Did you mean {near[0]!r}? " if near else ""
-            raise BadInput(f"the loss {name!r} has no option {option!r}.", hint=f"{hint}It has: {', '.join(known)}.")
+            raise BadInput(f"the loss {name!r} has no option {option!r}.", hint=choices(option, known))
     if line.needs == "classes":
         given |= {"num_classes": classes, "embedding_size": dimension}
     return made(**given)
