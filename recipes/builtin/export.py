@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from batches import Batches
+from card import write_card
 from compact import Compact, ForUse, Shape
 from material import read_material
 
@@ -100,7 +101,7 @@ def export(runs: Path, folder: Path, data: Path, *, stage: str, limit: int = 0, 
         },
     }
     (folder / "lookalike.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
-    (folder / "README.md").write_text(_card(said, figures), encoding="utf-8")
+    write_card(folder)
 
 
 def _feeds(batches: Batches) -> Iterator[Mapping[str, npt.NDArray[Any]]]:
@@ -108,39 +109,6 @@ def _feeds(batches: Batches) -> Iterator[Mapping[str, npt.NDArray[Any]]]:
         pixels = (batches.at(step).pixels.numpy() - np.float32(0.5)) * np.float32(4)
         for start in range(0, len(pixels), _CHUNK):
             yield {"pixel_values": pixels[start : start + _CHUNK]}
-
-
-def _card(said: Mapping[str, Any], figures: Mapping[str, float]) -> str:
-    shape, data = said["shape"], said["training"]["data"]
-    rows = "\n".join(f"| {key} | {value:.3f} |" for key, value in figures.items())
-    return f"""# The network of builtin-2
-
-Turns the content of a picture, framed at 128 x 128 pixels, into {said["dimension"]} numbers: {shape["shape"]} that say
-who belongs with whom, {shape["meaning"]} that imitate two MobileNets. builtin-2 joins them to handcrafted parts.
-
-## Training
-
-Made by `recipes/builtin`, whose README says what it learned from, what was kept apart, and how to make it again:
-{data["symbols"]} symbols (six of the emoji sets, logos, handwritten characters, clothes),
-{data["photos"]} photographs, and made-up drawings without end. Best at step {said["training"]["step"]}.
-
-Licences of what it learned from: emoji CC-BY-4.0 (Twemoji, FxEmojis), Apache-2.0 (Noto, Blobmoji), MIT (Fluent);
-logos CC0 and MIT, the marks belong to their owners; Omniglot MIT; Fashion-MNIST MIT; Grocery Store MIT; photographs
-CC-BY-4.0, CC-BY-2.0, MIT and public domain. The teachers' outputs: MobileNet v1 and v2, Apache-2.0.
-
-## Figures
-
-mAP on validation classes, which were not trained on but chose this checkpoint:
-
-| vector:set | mAP |
-|---|---|
-{rows}
-
-## Limits
-
-It knows pictograms, and photographs like the few thousand that it saw; faces, documents and medical images it has
-never seen. Photographs are squeezed to a square.
-"""
 
 
 if __name__ == "__main__":

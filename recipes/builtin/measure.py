@@ -2,7 +2,7 @@
 
     python recipes/builtin/measure.py --from runs/builtin --data ../shared/data --weights ../shared/weights
 
-The shares of the hybrid are chosen on the validation classes first (``--shares FILE`` takes others). Then every picture
+The shares of the hybrid are chosen on the validation classes first (``--keep-shares``: those that the model tells). Then every picture
 of a held-out class searches the others of its set: mAP and R@1, with intervals bootstrapped by class, by the evaluator
 of `lookalike evaluate`. Scenes, which nothing is trained on, are measured on all places too.
 """
@@ -19,13 +19,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from hybrid import Shares, alone, chosen_shares, hybrid, read_shares, write_shares
+from card import write_card
 from looks import Looks
 from material import read_material
+from shares import chosen_shares, write_shares
 
 from lookalike.embed import create
 from lookalike.embed.builtin import builtin_1
 from lookalike.embed.handcrafted.canvas import Views
+from lookalike.embed.hybrid import Shares, hybrid, network_alone, read_shares
 from lookalike.errors import ImageError
 from lookalike.evaluate.benchmarks import read_benchmark
 from lookalike.evaluate.benchmarks.base import Material, Run
@@ -55,24 +57,24 @@ def main() -> None:
     options.add_argument("--data", type=Path, required=True, help="the folder that holds those of the sets")
     options.add_argument("--weights", type=Path, help="the folder with the MobileNets, to measure beside")
     options.add_argument("--model", type=Path, help="by default model/ beside the stages")
-    options.add_argument("--shares", type=Path, help="chosen before, in place of choosing them")
+    options.add_argument("--keep-shares", action="store_true", help="take those that the model tells")
     options.add_argument("--limit", type=int, default=0, help="as train.py had it")
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
     model: Path = given.model or given.runs / "model"
-    if given.shares is None:
+    if not given.keep_shares:
         looks = Looks(read_material(given.data, given.runs / "cache", limit=given.limit).looks, seed=given.seed)
         shares = tuned(model / "model.onnx", looks)
-        write_shares(model / "shares.json", shares)
+        write_shares(model, shares)
     else:
-        shares = read_shares(given.shares)
+        shares = read_shares(model)
     print(f"shares: {asdict(shares)}", flush=True)
     embedders: dict[str, Embedder] = {
         "builtin-1": builtin_1(),
-        "network": alone(model / "float.onnx", shares),
-        "network int8": alone(model / "model.onnx", shares),
-        "hybrid": hybrid(model / "float.onnx", shares),
-        "hybrid int8": hybrid(model / "model.onnx", shares),
+        "network": network_alone(model / "float.onnx", shares),
+        "network int8": network_alone(model / "model.onnx", shares),
+        "hybrid": hybrid(model / "float.onnx", shares, name="hybrid"),
+        "hybrid int8": hybrid(model / "model.onnx", shares, name="builtin-2"),
     }
     if given.weights is not None:
         embedders |= {name: create(f"tflite:{given.weights / file}") for name, file in TEACHERS.items()}
@@ -90,13 +92,14 @@ def main() -> None:
                 figures["milliseconds"][called] = milliseconds(embedder, first)
                 print(f"{called:14} {figures['milliseconds'][called]:.2f} ms an image, one by one", flush=True)
     (model / "figures.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    write_card(model)
 
 
 def tuned(model: Path, looks: Looks) -> Shares:
     """Return the shares that are best on the validation pictures."""
     evenly = Shares(0.5, 0.5, 0.5, 0.5)
     prepared = looks.prepared
-    learned = alone(model, evenly)
+    learned = network_alone(model, evenly)
     parts: dict[str, list[npt.NDArray[np.floating[Any]]]] = {"builtin": [], "shape": [], "meaning": []}
     flatness = []
     for at in range(0, len(prepared), 32):

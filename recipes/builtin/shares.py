@@ -1,71 +1,30 @@
-"""The network's two vectors beside the descriptors of builtin-1, and the shares that they get."""
+"""The shares that the network's two vectors get beside the descriptors of builtin-1."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lookalike.embed.builtin import builtin_1
-from lookalike.embed.handcrafted.embedder import Handcrafted, Part
-from lookalike.embed.handcrafted.network import Network, NetworkPart
+from lookalike.embed.hybrid import Shares
 
-__all__ = ["Shares", "alone", "chosen_shares", "hybrid", "read_shares"]
+__all__ = ["chosen_shares", "write_shares"]
 
 Rows = npt.NDArray[np.floating[Any]]
 _STEP, _LEAST = 0.05, 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """Of the network's vectors, in photographs and in pictograms; the handcrafted parts have the rest."""
-
-    shape_in_photographs: float = 0.4
-    shape_in_pictograms: float = 0.4
-    meaning_in_photographs: float = 0.2
-    meaning_in_pictograms: float = 0.1
-
-    def rest(self) -> tuple[float, float]:
-        """Return what the handcrafted parts have, in photographs and in pictograms."""
-        return (
-            1 - self.shape_in_photographs - self.meaning_in_photographs,
-            1 - self.shape_in_pictograms - self.meaning_in_pictograms,
-        )
-
-
-def hybrid(model: Path, shares: Shares, *, name: str = "builtin-2") -> Handcrafted:
-    """Return the embedder of a network's file."""
-    photographs, pictograms = shares.rest()
-    parts = [
-        Part(each.descriptor, each.in_photographs * photographs, each.in_pictograms * pictograms)
-        for each in builtin_1().parts
-    ]
-    return Handcrafted(name, [*parts, *_learned(model, shares)])
-
-
-def alone(model: Path, shares: Shares, *, name: str = "network") -> Handcrafted:
-    """Return the network without the handcrafted parts, its two vectors in the same proportion."""
-    photographs, pictograms = (1 - rest for rest in shares.rest())
-    parts = [
-        Part(each.descriptor, each.in_photographs / photographs, each.in_pictograms / pictograms)
-        for each in _learned(model, shares)
-    ]
-    return Handcrafted(name, parts)
-
-
-def read_shares(path: Path) -> Shares:
-    """Return what ``write_shares`` wrote; the defaults where there is nothing."""
-    return Shares(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else Shares()
-
-
-def write_shares(path: Path, shares: Shares) -> None:
-    """Write them as JSON."""
-    path.write_text(json.dumps(asdict(shares), indent=1), encoding="utf-8")
+def write_shares(folder: Path, shares: Shares) -> None:
+    """Write them into the description of a model's folder."""
+    path = folder / "lookalike.json"
+    said = json.loads(path.read_text(encoding="utf-8"))
+    said["shares"] = shares.to_json()
+    path.write_text(json.dumps(said, indent=1), encoding="utf-8")
 
 
 def chosen_shares(
@@ -129,16 +88,3 @@ def _mean_precision(scores: Rows, labels: npt.NDArray[np.int64]) -> float:
     found = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
     count = hits.sum(axis=1)
     return float(((found * hits).sum(axis=1)[count > 0] / count[count > 0]).mean())
-
-
-def _learned(model: Path, shares: Shares) -> list[Part]:
-    said = json.loads((model.parent / "lookalike.json").read_text(encoding="utf-8"))["shape"]
-    network = Network(model)
-    return [
-        Part(NetworkPart(network, 0, said["shape"]), shares.shape_in_photographs, shares.shape_in_pictograms),
-        Part(
-            NetworkPart(network, said["shape"], said["meaning"]),
-            shares.meaning_in_photographs,
-            shares.meaning_in_pictograms,
-        ),
-    ]

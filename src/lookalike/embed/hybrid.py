@@ -1,0 +1,111 @@
+"""A small network's vectors beside the handcrafted parts of builtin-1: what builtin-2 is made of.
+
+A model's folder holds ``model.onnx``, which gives two vectors side by side (``shape``: who belongs with whom;
+``meaning``: what a larger network makes of a picture), and ``lookalike.json``, which tells their lengths and, as
+``shares``, how much each counts. ``recipes/builtin`` makes such folders.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError
+from .builtin import Handcrafted, Part, builtin_1
+from .handcrafted.network import Network, NetworkPart
+
+__all__ = ["Shares", "builtin_2", "hybrid", "network_alone", "read_shares"]
+
+_FOLDER = Path(__file__).parent / "weights" / "builtin-2"
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Of the network's vectors, in photographs and in pictograms; the handcrafted parts have the rest."""
+
+    shape_in_photographs: float = 0.4
+    shape_in_pictograms: float = 0.4
+    meaning_in_photographs: float = 0.2
+    meaning_in_pictograms: float = 0.1
+
+    def rest(self) -> tuple[float, float]:
+        """Return what the handcrafted parts have, in photographs and in pictograms."""
+        return (
+            1 - self.shape_in_photographs - self.meaning_in_photographs,
+            1 - self.shape_in_pictograms - self.meaning_in_pictograms,
+        )
+
+    def to_json(self) -> dict[str, float]:
+        """Return them as ``lookalike.json`` has them."""
+        return asdict(self)
+
+
+def builtin_2() -> Handcrafted:
+    """Return the second built-in embedder: the parts of the first, and a small network trained by recipes/builtin.
+
+    Raises:
+        ModelError: the package lacks its model.
+    """
+    return hybrid(_FOLDER / "model.onnx", read_shares(_FOLDER), name="builtin-2")
+
+
+def hybrid(model: Path, shares: Shares, *, name: str) -> Handcrafted:
+    """Return the embedder of a network's file and the handcrafted parts.
+
+    Args:
+        model: the ONNX file, in its folder.
+        shares: of the network's vectors.
+        name: of the embedder and its space.
+
+    Raises:
+        ModelError: the folder is not whole.
+    """
+    photographs, pictograms = shares.rest()
+    parts = [
+        Part(each.descriptor, each.in_photographs * photographs, each.in_pictograms * pictograms)
+        for each in builtin_1().parts
+    ]
+    return Handcrafted(name, [*parts, *_learned(model, shares)])
+
+
+def network_alone(model: Path, shares: Shares, *, name: str = "network") -> Handcrafted:
+    """Return the network without the handcrafted parts, its two vectors in the same proportion."""
+    photographs, pictograms = (1 - rest for rest in shares.rest())
+    parts = [
+        Part(each.descriptor, each.in_photographs / photographs, each.in_pictograms / pictograms)
+        for each in _learned(model, shares)
+    ]
+    return Handcrafted(name, parts)
+
+
+def read_shares(folder: Path) -> Shares:
+    """Return the shares that a model's folder tells; the defaults where it tells none.
+
+    Raises:
+        ModelError: its description cannot be read.
+    """
+    return Shares(**_said(folder).get("shares", {}))
+
+
+def _learned(model: Path, shares: Shares) -> list[Part]:
+    lengths = _said(model.parent)["shape"]
+    network = Network(model)
+    return [
+        Part(NetworkPart(network, 0, lengths["shape"]), shares.shape_in_photographs, shares.shape_in_pictograms),
+        Part(
+            NetworkPart(network, lengths["shape"], lengths["meaning"]),
+            shares.meaning_in_photographs,
+            shares.meaning_in_pictograms,
+        ),
+    ]
+
+
+def _said(folder: Path) -> dict[str, Any]:
+    path = folder / "lookalike.json"
+    try:
+        said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as failed:
+        raise ModelError(f"{path} cannot be read: {failed}", hint="Install lookalike anew.") from failed
+    return said
