@@ -27,7 +27,7 @@ from PIL import Image
 from lookalike.evaluate.benchmarks.base import held_out, without_skin_tone
 from lookalike.evaluate.benchmarks.idx_images import read_images
 
-__all__ = ["PHOTO_SIDE", "SETS", "Material", "Stored", "part_of", "read_material"]
+__all__ = ["PHOTO_SIDE", "SETS", "Found", "Material", "Stored", "flat", "found_pictures", "part_of", "read_material"]
 
 PartOf = Literal["train", "validation", "test"]
 SETS = ("emoji", "logos", "omniglot", "fashion", "photos", "grocery")
@@ -113,18 +113,21 @@ def read_material(data: Path, cache: Path, *, limit: int = 0) -> Material:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
+    """One picture of the sets: its class, and what it is called beside that."""
+
     set: str
     name: str
     label: str
     part: PartOf
     picture: Image.Image
+    called: tuple[str, ...] = ()
 
 
 def _read(data: Path, limit: int) -> tuple[Stored, Stored, Stored]:
     symbols, photos, looks = [], [], []
     seen: dict[tuple[str, str], list[str]] = {}
-    for found in _found(data):
+    for found in found_pictures(data):
         if found.part == "test":
             continue
         classes = seen.setdefault((found.set, found.part), [])
@@ -134,7 +137,7 @@ def _read(data: Path, limit: int) -> tuple[Stored, Stored, Stored]:
             classes.append(found.label)
         drawn = found.set in ("emoji", "logos", "omniglot", "fashion")
         if found.part == "validation":
-            looks.append((found, _flat(found.picture)))
+            looks.append((found, flat(found.picture)))
         elif drawn:
             symbols.append((found, framed(found.picture)))
         else:
@@ -142,19 +145,34 @@ def _read(data: Path, limit: int) -> tuple[Stored, Stored, Stored]:
     return _stored(symbols), _stored(photos), _stored(looks)
 
 
-def _found(data: Path) -> Iterator[_Found]:
+def found_pictures(data: Path, *, vendors_apart: bool = False) -> Iterator[Found]:
+    """Yield every picture of the sets that may be learned from, of all parts.
+
+    Args:
+        data: the folder that holds those of the sets.
+        vendors_apart: the emoji that are kept apart, and nothing else.
+    """
     for row, picture in _archive(data / "emoji", "emoji.tar"):
         label = without_skin_tone(row["codepoint"])
-        if row["vendor"] not in _KEPT_APART:
-            yield _Found("emoji", row["file"], label, part_of(label), picture.convert("RGBA"))
+        if (row["vendor"] in _KEPT_APART) == vendors_apart:
+            yield Found("emoji", row["file"], label, part_of(label), picture.convert("RGBA"))
+    if vendors_apart:
+        return
     for row, picture in _archive(data / "logos", "logos.tar"):
-        yield _Found("logos", row["file"], row["brand"], part_of(row["brand"]), picture.convert("RGBA"))
+        yield Found("logos", row["file"], row["brand"], part_of(row["brand"]), picture.convert("RGBA"))
     yield from _characters(data / "omniglot")
     yield from _clothes(data / "fashion-mnist")
     for row, picture in _archive(data / "photos", "images.tar"):
-        yield _Found("photos", row["file"], row["kind"], part_of(row["kind"]), picture.convert("RGB"))
+        yield Found("photos", row["file"], row["kind"], part_of(row["kind"]), picture.convert("RGB"))
     for row, picture in _archive(data / "grocery", "images.tar"):
-        yield _Found("grocery", row["file"], row["fine"], part_of(row["fine"]), picture.convert("RGB"))
+        yield Found(
+            "grocery",
+            row["file"],
+            row["fine"],
+            part_of(row["fine"]),
+            picture.convert("RGB"),
+            (row["coarse"], row["family"]),
+        )
 
 
 def _archive(folder: Path, archive: str) -> Iterator[tuple[dict[str, str], Image.Image]]:
@@ -170,7 +188,7 @@ def _archive(folder: Path, archive: str) -> Iterator[tuple[dict[str, str], Image
                 yield rows[name], picture
 
 
-def _characters(folder: Path) -> Iterator[_Found]:
+def _characters(folder: Path) -> Iterator[Found]:
     done: set[str] = set()  # two archives share alphabets
     for path in sorted(folder.glob("*.zip")):
         with zipfile.ZipFile(path) as archive:
@@ -186,10 +204,10 @@ def _characters(folder: Path) -> Iterator[_Found]:
                 ink = Image.open(io.BytesIO(archive.read(name))).convert("L").point(lambda value: 255 - value)
                 picture = Image.new("RGBA", ink.size, (0, 0, 0, 255))
                 picture.putalpha(ink)
-                yield _Found("omniglot", name, f"{alphabet}/{character}", part_of(alphabet), picture)
+                yield Found("omniglot", name, f"{alphabet}/{character}", part_of(alphabet), picture)
 
 
-def _clothes(folder: Path) -> Iterator[_Found]:
+def _clothes(folder: Path) -> Iterator[Found]:
     """Light clothes on black: white ink, so that the augmentation sees where they end."""
     pixels = read_images(folder / "train20k-images-idx3-ubyte.gz")
     labels = np.frombuffer(gzip.decompress((folder / "train20k-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
@@ -198,10 +216,10 @@ def _clothes(folder: Path) -> Iterator[_Found]:
             grey = pixels[int(at)]
             picture = Image.new("RGBA", (28, 28), (255, 255, 255, 255))
             picture.putalpha(Image.fromarray(grey[..., 0] if grey.ndim == 3 else grey))
-            yield _Found("fashion", f"train20k/{at:05d}", name, part_of(name), picture)
+            yield Found("fashion", f"train20k/{at:05d}", name, part_of(name), picture)
 
 
-def _flat(picture: Image.Image) -> npt.NDArray[np.uint8]:
+def flat(picture: Image.Image) -> npt.NDArray[np.uint8]:
     """Return (128, 128, 3): the canvas of builtin-1, transparent pixels white; clothes on black as they are stored."""
     if picture.mode == "RGBA":
         black = picture.size == (28, 28)
@@ -214,7 +232,7 @@ def _square(picture: Image.Image, side: int) -> npt.NDArray[np.uint8]:
     return np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=3.0))
 
 
-def _stored(found: list[tuple[_Found, npt.NDArray[np.uint8]]]) -> Stored:
+def _stored(found: list[tuple[Found, npt.NDArray[np.uint8]]]) -> Stored:
     keys = [f"{each.set}:{each.label}" for each, _ in found]
     names = tuple(dict.fromkeys(keys))
     number = {name: at for at, name in enumerate(names)}

@@ -2,21 +2,25 @@
 
 A model's folder holds ``model.onnx``, which gives two vectors side by side (``shape``: who belongs with whom;
 ``meaning``: what a larger network makes of a picture), and ``lookalike.json``, which tells their lengths and, as
-``shares``, how much each counts. ``recipes/builtin`` makes such folders.
+``shares``, how much each counts. ``words.npz``, where it is there, leads words into the same space. ``recipes/builtin``
+makes such folders.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
+from ..types import Vectors
 from .builtin import Handcrafted, Part, builtin_1
 from .handcrafted.network import Network, NetworkPart
+from .subwords import Subwords
 
-__all__ = ["Shares", "builtin_2", "hybrid", "network_alone", "read_shares"]
+__all__ = ["Shares", "WithWords", "builtin_2", "hybrid", "network_alone", "read_shares"]
 
 _FOLDER = Path(__file__).parent / "weights" / "builtin-2"
 
@@ -42,8 +46,32 @@ class Shares:
         return asdict(self)
 
 
+class WithWords(Handcrafted):
+    """A hybrid that also reads words, of a small world; a ``TextEmbedder``.
+
+    Args:
+        name, parts: of the images' side.
+        words: the tower of the words; it is not part of the fingerprint, since no stored vector depends on it.
+    """
+
+    def __init__(self, name: str, parts: Sequence[Part], words: Subwords) -> None:
+        super().__init__(name, parts)
+        self._words = words
+
+    @property
+    def vocabulary(self) -> frozenset[str]:
+        """Return the words that it has learned; of others its vectors say little."""
+        return self._words.vocabulary
+
+    def embed_text(self, texts: Sequence[str]) -> Vectors:
+        """Return (B, D) rows of unit norm."""
+        return self._words.embed(texts)
+
+
 def builtin_2() -> Handcrafted:
     """Return the second built-in embedder: the parts of the first, and a small network trained by recipes/builtin.
+
+    It also reads words that it has learned; for all words take a model of the CLIP family.
 
     Raises:
         ModelError: the package lacks its model.
@@ -67,6 +95,9 @@ def hybrid(model: Path, shares: Shares, *, name: str) -> Handcrafted:
         Part(each.descriptor, each.in_photographs * photographs, each.in_pictograms * pictograms)
         for each in builtin_1().parts
     ]
+    words = model.parent / "words.npz"
+    if words.is_file():
+        return WithWords(name, [*parts, *_learned(model, shares)], Subwords(words))
     return Handcrafted(name, [*parts, *_learned(model, shares)])
 
 
