@@ -14,7 +14,7 @@ _NAMES = {"map": "mAP", "hit_rate@1": "R@1"}
 
 
 def write_card(folder: Path) -> None:
-    """Write README.md of a model's folder from its ``lookalike.json`` and, where they are, ``figures.json`` and ``words.json``."""
+    """Write README.md of a model's folder from ``lookalike.json`` and, where they are, ``figures.json``, ``words.json``."""
     said = json.loads((folder / "lookalike.json").read_text(encoding="utf-8"))
     figures = folder / "figures.json"
     measured = json.loads(figures.read_text(encoding="utf-8")) if figures.is_file() else {}
@@ -92,8 +92,8 @@ def _words(words: Mapping[str, Any]) -> str:
         "",
         f"`words.npz` ({words['bytes'] / 1e6:.1f} MB) leads words into the same space. Its world is small:",
         f"{words['vocabulary']} words of emoji names, brands, {_KINDS}.",
-        "It does not understand sentences, and of words beyond these nothing. For words of every kind index with a model",
-        "of the CLIP family: `--embedder clip-vit-base-patch32`.",
+        "It does not understand sentences, and of words beyond these nothing. For words of every kind index with a",
+        "model of the CLIP family: `--embedder clip-vit-base-patch32`.",
         "",
         "In how many of the names a right picture is among the first ten, with intervals of 95% over the names:",
         "",
