@@ -14,7 +14,7 @@ _NAMES = {"map": "mAP", "hit_rate@1": "R@1"}
 
 
 def write_card(folder: Path) -> None:
-    """Write README.md of a model's folder from ``lookalike.json`` and, where they are, ``figures.json``, ``words.json``."""
+    """Write README.md of a model's folder from its description and, where they are, the figures of it and its words."""
     said = json.loads((folder / "lookalike.json").read_text(encoding="utf-8"))
     figures = folder / "figures.json"
     measured = json.loads(figures.read_text(encoding="utf-8")) if figures.is_file() else {}

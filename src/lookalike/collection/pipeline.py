@@ -513,8 +513,8 @@ class Pipeline:
             return self._words_note(found=bool(hits))
         if ranking.by == "both" and hits and self._understands_words():
             return (
-                f"{self._space.name!r} has learned few words, so they were looked up in ids, file names and metadata too, "
-                "and the two rankings fused."
+                f"{self._space.name!r} has learned few words, so they were looked up in ids, file names and metadata "
+                "too, and the two rankings fused."
             )
         if ranking.by == "both" and hits:
             return (
