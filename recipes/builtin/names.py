@@ -12,13 +12,13 @@ from material import Found
 
 from lookalike.types import Image
 
-__all__ = ["COLOURS", "colour_of", "names_of"]
+__all__ = ["colour_of", "names_of"]
 
 # sRGB of the eleven basic terms (Berlin and Kay, 1969), several to a term where it is broad.
-COLOURS: dict[str, tuple[tuple[int, int, int], ...]] = {
+_COLOURS: dict[str, tuple[tuple[int, int, int], ...]] = {
     "black": ((15, 15, 15), (45, 45, 45)),
     "white": ((250, 250, 250),),
-    "gray": ((128, 128, 128), (190, 190, 190)),
+    "grey": ((128, 128, 128), (190, 190, 190)),
     "red": ((220, 30, 40), (170, 20, 30)),
     "orange": ((245, 140, 30),),
     "yellow": ((255, 210, 50), (250, 235, 90)),
@@ -57,9 +57,9 @@ def colour_of(pixels: Image) -> str | None:
     if len(inked) < len(rows) / 30:
         return None
     nearest = np.argmin(((inked[:, None] - _POINTS[None]) ** 2).sum(axis=2), axis=1)
-    counts = np.bincount(_TERMS[nearest], minlength=len(COLOURS))
+    counts = np.bincount(_TERMS[nearest], minlength=len(_COLOURS))
     best = int(counts.argmax())
-    return list(COLOURS)[best] if counts[best] >= _SHARE * len(inked) else None
+    return list(_COLOURS)[best] if counts[best] >= _SHARE * len(inked) else None
 
 
 def _of_code_points(label: str) -> str:
@@ -78,8 +78,8 @@ def _plain(text: str) -> str:
 
 
 def _prototypes() -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    points = [point for some in COLOURS.values() for point in some]
-    terms = [term for term, some in enumerate(COLOURS.values()) for _ in some]
+    points = [point for some in _COLOURS.values() for point in some]
+    terms = [term for term, some in enumerate(_COLOURS.values()) for _ in some]
     return np.array(points, np.float32), np.array(terms, np.int64)
 
 

@@ -21,9 +21,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from card import write_card
-from figures import figure
+from drawings import COLOURS, SHAPES, named_drawing, rendered
 from material import flat, found_pictures
 from names import colour_of, names_of
+from PIL import Image as Pillow
 from torch import nn
 from torch.nn import functional
 
@@ -158,7 +159,8 @@ def read(data: Path, model: Path, *, seed: int, figures: int) -> tuple[npt.NDArr
         part = "pictures" if found.part == "train" else "names"
         take(flat(found.picture), Called("openmoji", names_of(found), None, part))
     for number in range(figures):
-        pixels, colour, shape = figure(rng)
+        shape, colour = (list(some)[int(rng.integers(len(some)))] for some in (SHAPES, COLOURS))
+        pixels = flat(Pillow.fromarray(rendered(named_drawing(shape, colour, rng), rng, true=True)))
         take(pixels, Called("figures", (shape,), colour, "pictures" if number % _UNSEEN == 0 else "learn"))
     if waiting:
         rows.append(embedder.embed(waiting))
@@ -206,7 +208,8 @@ def texts(each: Called) -> list[str]:
     plain = list(each.names)
     if each.colour is None:
         return plain
-    return [*plain, *(f"{each.colour} {name}" for name in each.names), each.colour]
+    colours = ("grey", "gray") if each.colour == "grey" else (each.colour,)
+    return [*plain, *(f"{colour} {name}" for colour in colours for name in each.names), *colours]
 
 
 def measured(words: Subwords, rows: npt.NDArray[np.float32], called: Sequence[Called], *, seed: int) -> dict[str, Any]:

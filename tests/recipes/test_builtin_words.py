@@ -58,15 +58,15 @@ def test_colours() -> None:
     assert colour_of(halves) is None  # no colour has most of it
 
 
-def test_figures_are_what_they_are_called() -> None:
-    from figures import FIGURES, figure
+def test_a_named_drawing_has_the_colour_of_its_name() -> None:
+    from drawings import COLOURS, named_drawing, rendered
+    from material import flat
     from names import colour_of
 
     rng = np.random.default_rng(0)
-    made = [figure(rng) for _ in range(200)]
-    assert {shape for _, _, shape in made} == set(FIGURES)
-    assert np.mean([colour_of(pixels) == colour for pixels, colour, _ in made]) > 0.9
-    assert all((pixels.min(axis=2) < 240).sum() > 300 for pixels, _, _ in made)
+    colours = [colour for colour in COLOURS for _ in range(8)]
+    drawn = [flat(Image.fromarray(rendered(named_drawing("circle", each, rng), rng, true=True))) for each in colours]
+    assert np.mean([colour_of(pixels) == each for pixels, each in zip(drawn, colours, strict=True)]) > 0.8
 
 
 @pytest.mark.torch
