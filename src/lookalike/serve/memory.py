@@ -8,19 +8,28 @@ import sys
 
 __all__ = ["give_back_memory", "share_memory"]
 
-_ARENA_MAX = -8  # M_ARENA_MAX of glibc's <malloc.h>
+_ARENA_MAX, _MMAP_THRESHOLD = -8, -3  # M_ARENA_MAX and M_MMAP_THRESHOLD of glibc's <malloc.h>
 _ARENAS = 2
+_LARGE = 512 << 10  # bytes
 
 
 def share_memory() -> None:
     """Let all threads take memory from two pools instead of eight a core; call it before threads start.
 
     What one thread frees is then there for the others: with a pool for nearly every thread, each grows to the largest
-    request that its thread ever had, and a server's own memory was measured to double within minutes. Nothing happens
-    where the C library is not glibc, or where the operator has set ``MALLOC_ARENA_MAX``.
+    request that its thread ever had, and a server's own memory was measured to double within minutes. And what is as
+    large as a picture comes from the system and goes back to it: glibc learns not to do that, and the pools are torn
+    into pieces by it. Nothing happens where the C library is not glibc; what the operator has set, by
+    ``MALLOC_ARENA_MAX`` or ``MALLOC_MMAP_THRESHOLD_``, stays.
     """
-    if "MALLOC_ARENA_MAX" not in os.environ and (library := _glibc()) is not None:
-        library.mallopt(_ARENA_MAX, _ARENAS)
+    if (library := _glibc()) is None:
+        return
+    for option, value, variable in (
+        (_ARENA_MAX, _ARENAS, "MALLOC_ARENA_MAX"),
+        (_MMAP_THRESHOLD, _LARGE, "MALLOC_MMAP_THRESHOLD_"),
+    ):
+        if variable not in os.environ:
+            library.mallopt(option, value)
 
 
 def give_back_memory() -> None:
