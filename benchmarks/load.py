@@ -23,6 +23,8 @@ from typing import Any, NamedTuple
 
 __all__ = ["Answers", "Sent", "percentile", "run"]
 
+_IDLE_S = 2.0  # some servers close after five seconds; a request sent at that very moment would be lost
+
 
 class Sent(NamedTuple):
     """A request: what every client sends in turn, beginning at another place."""
@@ -105,7 +107,7 @@ class _Load:
         self.times: list[float] = []
         self.ends: list[float] = []
         self.bad: Counter[str] = Counter()
-        self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = []
 
     async def send(self, number: int, due: float) -> None:
         """Send one request over a connection that is free, and note how long after ``due`` it was answered."""
@@ -123,10 +125,7 @@ class _Load:
             self.bad[str(status)] += 1
 
     async def _once(self, data: bytes) -> int:
-        if self.idle:
-            reader, writer = self.idle.pop()
-        else:
-            reader, writer = await asyncio.open_connection(self.host, self.port, limit=2**22)
+        reader, writer = await self._connection()
         writer.write(data)
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         status = int(head[9:12])
@@ -139,8 +138,17 @@ class _Load:
         if head.startswith(b"http/1.0") or b"\r\nconnection: close" in head:
             writer.close()
         else:
-            self.idle.append((reader, writer))
+            self.idle.append((reader, writer, time.perf_counter()))
         return status
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return one that is free, not one that the server has closed or may be closing, as HTTP clients do."""
+        while self.idle:
+            reader, writer, since = self.idle.pop()
+            if not reader.at_eof() and time.perf_counter() - since < _IDLE_S:
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(self.host, self.port, limit=2**22)
 
     async def measure(self) -> Answers:
         """Do what was told."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import struct
+import subprocess
 import sys
 import warnings
 import zlib
@@ -356,3 +358,29 @@ def test_threads_decode_what_one_thread_decodes() -> None:
         for _ in range(5):
             for one, many in zip(serial, pool.map(lambda f: decode(f, input_size=16).pixels, files), strict=True):
                 np.testing.assert_array_equal(one, many)
+
+
+def test_many_large_pictures_at_once_take_the_memory_of_a_few() -> None:
+    """36 MP take Pillow 144 MB; four threads a core would hold four times that a core."""
+    if sys.platform != "linux":
+        pytest.skip("peak memory is read from /proc")
+    cores = os.cpu_count() or 1
+    code = f"""
+import io, re
+from concurrent.futures import ThreadPoolExecutor
+from PIL import Image
+from lookalike.images.decode import decode
+file = io.BytesIO()
+Image.new("RGB", (6000, 6000), (10, 20, 30)).save(file, "PNG", compress_level=1)
+data = file.getvalue()
+with ThreadPoolExecutor({4 * cores}) as pool:
+    sides = list(pool.map(lambda _: decode(data, input_size=64).width, range({4 * cores})))
+print(set(sides), re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+"""
+    # The allocator is told to give back what is freed, so that the peak is what was held at once.
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(512 << 10)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr
+    sides, peak_kb = done.stdout.rsplit(" ", 1)
+    assert sides == "{6000}"
+    assert int(peak_kb) / 1000 < 300 + 150 * cores  # MB

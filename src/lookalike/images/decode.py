@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from PIL import Image as Pillow
@@ -16,11 +16,23 @@ from PIL import Image as Pillow
 from ..errors import BadInput, BrokenImage, ImageTooLarge, LookalikeError
 from ..types import Image
 from .colour import to_srgb
-from .extra_decoders import decode_heif, decode_raw
+from .extra_decoders import CheckSize, decode_heif, decode_raw
 from .formats import damaged, family, open_lazily
 from .jpeg import OVERSAMPLING, decode_jpeg, open_jpeg, resampled
 
 __all__ = ["Decoded", "decode"]
+
+_LARGE = 4e6  # pixels; more of such pictures at once than there are cores would cost memory and gain nothing
+_TURNS = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+
+def _new_turns() -> None:
+    global _TURNS
+    _TURNS = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_turns)  # whoever holds a turn is not there in the child
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +56,8 @@ def decode(data: bytes, *, input_size: int | None = None, max_megapixels: float 
     JPEG, PNG, WebP, GIF and APNG (first frame), TIFF (first page), BMP, AVIF, PPM, ICO, JPEG 2000, PSD and a few more;
     HEIC and camera RAW with their extras. The format is told by the bytes. The EXIF orientation is applied, alpha is
     composited on white, an embedded colour profile is converted to sRGB. Safe to call from many threads; decoders
-    release the interpreter's lock.
+    release the interpreter's lock. Of pictures above 4 megapixels, as many are decoded at once as there are cores:
+    however many threads ask, the memory is bounded.
 
     Args:
         data: the whole file.
@@ -79,7 +92,33 @@ def decode(data: bytes, *, input_size: int | None = None, max_megapixels: float 
 
 
 def _decode(data: bytes, input_size: int | None, max_megapixels: float) -> tuple[Image, int, int]:
-    check_size = partial(_check_size, max_megapixels=max_megapixels)
+    with _Turn(max_megapixels) as turn:
+        return _decoded(data, input_size, turn.check_size)
+
+
+class _Turn:
+    """Checks the size that a header tells, and waits there, before any pixel, for a turn where it is large."""
+
+    def __init__(self, max_megapixels: float) -> None:
+        self._max_megapixels = max_megapixels
+        self._turns: threading.BoundedSemaphore | None = None
+
+    def __enter__(self) -> _Turn:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._turns is not None:
+            self._turns.release()
+
+    def check_size(self, width: int, height: int) -> None:
+        _check_size(width, height, max_megapixels=self._max_megapixels)
+        if width * height > _LARGE and self._turns is None:  # an icon is checked twice
+            turns = _TURNS
+            turns.acquire()
+            self._turns = turns
+
+
+def _decoded(data: bytes, input_size: int | None, check_size: CheckSize) -> tuple[Image, int, int]:
     kind = family(data)
     if kind == "jpeg":
         header = open_jpeg(data)

@@ -1,16 +1,20 @@
-"""What a server does for its collections by itself: derived files brought up to date, replaced collections reloaded."""
+"""What a server does by itself: derived files brought up to date, replaced collections reloaded, memory given back."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from ..errors import LookalikeError
 from .collections import OpenCollections
+from .memory import give_back_memory
 
 __all__ = ["Caretaker"]
 
 log = logging.getLogger("lookalike.serve")
+
+_GIVE_BACK_S = 60.0
 
 
 class Caretaker:
@@ -54,8 +58,12 @@ class Caretaker:
                 swept = served.writer.uploads.sweep(served.collection.store)
             if swept:
                 log.info("collection %s: %d files that a crash left behind were deleted", name, swept)
+        given_back = time.monotonic()
         while not self._stop.wait(self._every_s):
             try:
                 self.look()
             except Exception:
                 log.exception("looking after the collections failed; going on")
+            if time.monotonic() - given_back >= _GIVE_BACK_S:
+                give_back_memory()
+                given_back = time.monotonic()

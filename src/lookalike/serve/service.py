@@ -16,6 +16,7 @@ from .fetching import Fetcher, Resolve, system_resolver
 from .indexing import kinds
 from .jobs import Jobs
 from .keys import Keys
+from .memory import share_memory
 from .metrics import Metrics
 from .settings import Settings
 from .thumbnails import Thumbnails
@@ -38,6 +39,7 @@ class Service:
     """
 
     def __init__(self, settings: Settings, *, resolve: Resolve = system_resolver) -> None:
+        share_memory()
         self.settings = settings
         self.keys = Keys(Path(settings.api_keys).expanduser() if settings.api_keys else None)
         self.collections = OpenCollections(settings)

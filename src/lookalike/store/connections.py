@@ -14,6 +14,7 @@ from ..errors import CollectionBusy, CollectionError, StorageFailed
 __all__ = ["Connections", "explained", "uri"]
 
 _WAIT_S = 30.0  # how long SQLite itself waits for a lock: held for moments only, by recovery and checkpoints
+_IDLE = 8  # connections kept for the next caller; each holds up to 2 MB of pages
 _FORKED: list[sqlite3.Connection] = []  # a child process must neither use nor close what its parent opened
 
 
@@ -126,7 +127,7 @@ class Connections:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         with self._guard:
-            if keep and not self._closed and self._pid == os.getpid():
+            if keep and not self._closed and self._pid == os.getpid() and len(self._idle) < _IDLE:
                 self._idle.append(connection)
                 return
         connection.close()
