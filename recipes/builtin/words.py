@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ from lookalike.train.schedule import share
 from lookalike.types import Image
 
 __all__ = ["Called", "Tower", "main", "measured"]
+
+Embed = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 
 _BUCKETS, _EMBEDDING, _HIDDEN = 12_288, 96, 160
 _FIGURES = 2500
@@ -105,7 +107,7 @@ class Tower(nn.Module):
         }
         arrays = {key: value.detach().numpy().astype(np.float16) for key, value in state.items()}
         text = np.frombuffer("\n".join(vocabulary).encode(), np.uint8)
-        np.savez_compressed(path, vocabulary=text, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(path, vocabulary=text, **arrays)
 
 
 def main() -> None:
@@ -123,7 +125,7 @@ def main() -> None:
         {word for each in called if each.part == "learn" for text in texts(each) for word in words_of(text)}
     )
     tower.save(given.model / "words.npz", vocabulary)
-    figures = measured(Subwords(given.model / "words.npz"), rows, called, seed=given.seed)
+    figures = measured(Subwords(given.model / "words.npz").embed, rows, called, seed=given.seed)
     figures["bytes"] = (given.model / "words.npz").stat().st_size
     figures["vocabulary"] = len(vocabulary)
     (given.model / "words.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
@@ -212,11 +214,11 @@ def texts(each: Called) -> list[str]:
     return [*plain, *(f"{colour} {name}" for colour in colours for name in each.names), *colours]
 
 
-def measured(words: Subwords, rows: npt.NDArray[np.float32], called: Sequence[Called], *, seed: int) -> dict[str, Any]:
+def measured(embed: Embed, rows: npt.NDArray[np.float32], called: Sequence[Called], *, seed: int) -> dict[str, Any]:
     """Return, for each set, in how many of the names a right picture is among the first ten, with its interval.
 
-    ``pictures``: names that were learned, among all held-out pictures of them. ``names``: names that were not, among
-    those and theirs.
+    Of texts, ``embed`` gives the rows. ``pictures``: names that were learned, among all held-out pictures of them.
+    ``names``: names that were not, among those and theirs.
     """
     shown = {
         "pictures": np.array([at for at, each in enumerate(called) if each.part == "pictures"]),
@@ -231,7 +233,7 @@ def measured(words: Subwords, rows: npt.NDArray[np.float32], called: Sequence[Ca
                 name = f"{each.colour} {each.names[0]}" if each.set == "figures" else each.names[0]
                 sets.setdefault(each.set, {}).setdefault(name, []).append(place)
         for name, wanted in sets.items():
-            scores = words.embed(list(wanted)) @ rows[base].T
+            scores = embed(list(wanted)) @ rows[base].T
             first = np.argsort(-scores, axis=1, kind="stable")[:, :_K]
             hits = np.array(
                 [bool(set(top) & set(right)) for top, right in zip(first.tolist(), wanted.values(), strict=True)]
