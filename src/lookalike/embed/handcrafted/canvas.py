@@ -57,6 +57,7 @@ class Views:
         batch = np.stack(prepared)
         self.pixels: npt.NDArray[np.uint8] = batch["pixels"]  # (B, 128, 128, 3)
         self._aspect: npt.NDArray[np.float32] = batch["aspect"]
+        self.kept: dict[str, npt.NDArray[np.float32]] = {}  # by a name, what several descriptors share
 
     @cached_property
     def half(self) -> npt.NDArray[np.float32]:
@@ -70,10 +71,26 @@ class Views:
 
     @cached_property
     def content(self) -> npt.NDArray[np.float32]:
-        """Return the content, (B, 64, 64, 3), 0..255: centred, its shape kept, what is missing filled with background.
+        """Return the content, (B, 64, 64, 3), 0..255; see ``framed``."""
+        return self.framed(CONTENT_SIDE)
 
-        The more even the border, the more of it is cut; a picture that fills its frame stays as it is.
+    def framed(self, size: int) -> npt.NDArray[np.float32]:
+        """Return the content, (B, size, size, 3), 0..255: centred, its shape kept.
+
+        What is missing is filled with background. The more even the border, the more of it is cut; a picture that
+        fills its frame stays as it is.
         """
+        pixels, background, centre, side, evenness = self._frame
+        rows = _sampler(centre[:, 0], side, evenness, size)
+        columns = _sampler(centre[:, 1], side / self._aspect, evenness, size)
+        count = len(pixels)
+        tall = (rows @ pixels.reshape(count, SIDE, SIDE * 3)).reshape(count, size, SIDE, 3)
+        sampled = columns[:, None] @ tall  # (B, size, size, 3)
+        return np.clip(sampled + background[:, None, None], 0, 255).astype(np.float32)
+
+    @cached_property
+    def _frame(self) -> tuple[npt.NDArray[np.floating], ...]:
+        """Return the pixels less the background, the background, and where the content is."""
         pixels = self.pixels.astype(np.float32)
         background, evenness = _border(pixels)
         pixels -= background[:, None, None]
@@ -82,12 +99,8 @@ class Views:
         left, right = _extent(inside.mean(axis=1))
         height, width = bottom - top, (right - left) * self._aspect
         side = np.maximum(np.maximum(height, width) * (1 + 2 * MARGIN), CONTENT_SIDE / 8)
-        rows = _sampler((top + bottom) / 2, side, evenness)
-        columns = _sampler((left + right) / 2, side / self._aspect, evenness)
-        count = len(pixels)
-        tall = (rows @ pixels.reshape(count, SIDE, SIDE * 3)).reshape(count, CONTENT_SIDE, SIDE, 3)
-        sampled = columns[:, None] @ tall  # (B, 64, 64, 3)
-        return np.clip(sampled + background[:, None, None], 0, 255).astype(np.float32)
+        centre = np.stack([(top + bottom) / 2, (left + right) / 2], axis=1)
+        return pixels, background, centre, side, evenness
 
     @cached_property
     def flatness(self) -> npt.NDArray[np.float32]:
@@ -132,13 +145,13 @@ def _extent(profile: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], 
 
 
 def _sampler(
-    center: npt.NDArray[np.float64], length: npt.NDArray[np.float64], evenness: npt.NDArray[np.float32]
+    center: npt.NDArray[np.floating], length: npt.NDArray[np.floating], evenness: npt.NDArray[np.float32], size: int
 ) -> npt.NDArray[np.float32]:
-    """Return (B, 64, 128): what each sample takes of each pixel along one axis; triangles, widened when shrinking."""
+    """Return (B, size, 128): what each sample takes of each pixel along one axis; triangles, widened when shrinking."""
     start = evenness * (center - length / 2)
     stop = evenness * (center + length / 2) + (1 - evenness) * SIDE
-    step = (stop - start) / CONTENT_SIDE
-    at = start[:, None] + (np.arange(CONTENT_SIDE) + 0.5) * step[:, None]
+    step = (stop - start) / size
+    at = start[:, None] + (np.arange(size) + 0.5) * step[:, None]
     reach = np.maximum(step, 1)[:, None, None]
     distance = np.abs(np.arange(SIDE) + 0.5 - at[..., None])
     return (np.maximum(0, 1 - distance / reach) / reach).astype(np.float32)

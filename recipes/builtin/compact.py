@@ -1,0 +1,112 @@
+"""The network: plain residual blocks, which int8 kernels and the matrix units of processors both like."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+__all__ = ["Compact", "ForUse", "Shape", "ready"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Widths in multiples of 64, of the four stages; how many blocks each has; the lengths of the two vectors."""
+
+    stem: int = 32
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    blocks: tuple[int, ...] = (1, 2, 2, 1)
+    places: int = 64
+    shape: int = 256
+    meaning: int = 128
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+class Compact(nn.Module):
+    """From (B, 3, 128, 128) in [0, 1] to two vectors that are not scaled.
+
+    ``shape`` is trained on who belongs with whom, ``meaning`` on the teachers. Both read the mean of the last map, and
+    the map itself, thinned to a few channels, since where a thing stands matters in a pictogram.
+
+    Source of the blocks: He et al., "Deep residual learning", CVPR 2016, fig. 2; a stem of two 3 x 3 convolutions.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.made = shape
+        first = shape.widths[0]
+        layers: list[Any] = [_step(3, shape.stem, 3, 2), _step(shape.stem, first, 3, 2)]
+        width = first
+        for stage, (wide, count) in enumerate(zip(shape.widths, shape.blocks, strict=True)):
+            for number in range(count):
+                layers.append(_Block(width, wide, 2 if number == 0 and stage > 0 else 1))
+                width = wide
+        self.trunk = nn.Sequential(*layers)
+        self.places = nn.Conv2d(width, shape.places, 1)
+        features = width + 16 * shape.places
+        self.neck = nn.BatchNorm1d(features)
+        self.shape = nn.Linear(features, shape.shape)
+        self.meaning = nn.Linear(features, shape.meaning)
+
+    def forward(self, pixels: Any) -> tuple[Any, Any]:
+        """Return (B, shape) and (B, meaning)."""
+        found = self.trunk((pixels - 0.5) * 4)
+        features = torch.cat([found.mean(dim=(2, 3)), self.places(found).flatten(1)], dim=1)
+        features = self.neck(features)
+        return self.shape(features), self.meaning(features)
+
+
+class ForUse(nn.Module):
+    """The network as it is exported: from (pixels - 0.5) * 4 to both vectors side by side, each of norm 1 / sqrt(2).
+
+    The normalisation before the last layer is folded into it: one product gives both.
+    """
+
+    def __init__(self, network: Compact) -> None:
+        super().__init__()
+        network = network.to("cpu").eval()
+        self.trunk, self.places = network.trunk, network.places
+        self.lengths = [network.shape.out_features, network.meaning.out_features]
+        neck = network.neck
+        factor = neck.weight / torch.sqrt(neck.running_var + neck.eps)
+        shift = neck.bias - neck.running_mean * factor
+        weight = torch.cat([network.shape.weight, network.meaning.weight])
+        self.last = nn.Linear(weight.shape[1], weight.shape[0])
+        with torch.no_grad():
+            self.last.weight.copy_(weight * factor)
+            self.last.bias.copy_(torch.cat([network.shape.bias, network.meaning.bias]) + weight @ shift)
+
+    def forward(self, pixel_values: Any) -> Any:
+        """Return (B, shape + meaning)."""
+        found = self.trunk(pixel_values)
+        features = torch.cat([found.mean(dim=(2, 3)), self.places(found).flatten(1)], dim=1)
+        both = self.last(features).split(self.lengths, dim=1)
+        return torch.cat([nn.functional.normalize(each) for each in both], dim=1) * 0.5**0.5
+
+
+def ready(network: Compact, device: str) -> Compact:
+    """Return it on the device, channels last, as convolutions are quickest."""
+    return network.to(device, memory_format=torch.channels_last)
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int, wide: int, stride: int) -> None:
+        super().__init__()
+        self.first = _step(width, wide, 3, stride)
+        self.second = _step(wide, wide, 3, 1, active=False)
+        self.around = nn.Identity() if width == wide and stride == 1 else _step(width, wide, 1, stride, active=False)
+        nn.init.zeros_(self.second[1].weight)  # starts as the identity (Goyal et al., 2017, section 5.1)
+        self.end = nn.ReLU(inplace=True)
+
+    def forward(self, pixels: Any) -> Any:
+        return self.end(self.second(self.first(pixels)) + self.around(pixels))
+
+
+def _step(width: int, wide: int, side: int, stride: int, *, active: bool = True) -> Any:
+    layers: list[Any] = [nn.Conv2d(width, wide, side, stride, side // 2, bias=False), nn.BatchNorm2d(wide)]
+    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if active else nn.Sequential(*layers)
