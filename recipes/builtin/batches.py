@@ -6,7 +6,7 @@ A batch depends on the seed, the stage and the step alone, so a run that was sto
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from queue import Queue
 from threading import Event, Thread
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from changes import Chances, photos_changed, symbols_changed
+from changes import INPUT, Chances, photos_changed, symbols_changed
 from drawings import drawing, rendered
 from material import Material, Stored
 from teachers import Views
@@ -27,11 +27,11 @@ __all__ = ["Batch", "Batches", "Mix"]
 Ints = npt.NDArray[np.int64]
 
 _CHANCES: Mapping[str, Chances] = {
-    "emoji": Chances(mono=0.06, badge=0.06),
-    "logos": Chances(mono=0.2, badge=0.25),
+    "emoji": Chances(mono=0.06, badge=0.06, lines=0.15),
+    "logos": Chances(mono=0.2, badge=0.25, lines=0.08),
     "omniglot": Chances(mono=0.3, badge=0.1),
     "fashion": Chances(mono=0.0, badge=0.0, black=1.0),
-    "drawings": Chances(mono=0.08, badge=0.15),
+    "drawings": Chances(mono=0.08, badge=0.15, lines=0.08),
 }
 _WINDOW = 1200  # made-up classes at hand at a time
 _FRESH = 2  # of them new in each step
@@ -61,12 +61,14 @@ class Batch:
     Attributes:
         pixels: (B, 3, S, S) in [0, 1]; the taught ones last.
         classes: (B - T,) of those that have a class.
+        known: (B - T,) the same from 0 on, of the classes that the material has; -1 for drawings.
         groups: (B - T,) -1, or what makes two of different classes neither alike nor unlike: kinds of photographs.
         taught: (T,) positions of the views.
     """
 
     pixels: Any
     classes: Any
+    known: Any
     groups: Any
     taught: Any
 
@@ -96,12 +98,17 @@ class Batches:
         kinds = (mix.emoji, mix.logos, mix.drawings, mix.omniglot, mix.fashion, mix.photos, mix.grocery)
         return sum(classes * each for classes, each in kinds) + (mix.taught if self.views is not None else 0)
 
-    def ahead(self, first: int, stop: Any) -> Iterator[Batch]:
+    @property
+    def known(self) -> int:
+        """Return how many classes the material has, kinds of photographs among them."""
+        return len(self.material.symbols.class_names) + len(self.material.photos.class_names)
+
+    def ahead(self, first: int, side_of: Callable[[int], int]) -> Iterator[Batch]:
         """Yield the batches of the steps from ``first`` on; the next is made while one is used.
 
         Args:
             first: step of the first.
-            stop: a function that says of a step whether it is past the end.
+            side_of: the pixels of the pictures of a step; 0 past the end.
         """
         queue: Queue[Batch | BaseException | None] = Queue(maxsize=2)
         left = Event()
@@ -110,8 +117,8 @@ class Batches:
             torch.set_num_threads(1)  # of this thread: small tensors gain nothing from a second core
             step = first
             try:
-                while not left.is_set() and not stop(step):
-                    queue.put(self.at(step))
+                while not left.is_set() and (side := side_of(step)):
+                    queue.put(self.at(step, side))
                     step += 1
                 queue.put(None)
             except BaseException as failed:  # the training shows it
@@ -131,21 +138,24 @@ class Batches:
                     queue.get()
                 maker.join(0.05)
 
-    def at(self, step: int) -> Batch:
-        """Return the batch of a step, the same on every call."""
+    def at(self, step: int, side: int = INPUT) -> Batch:
+        """Return the batch of a step in pictures of ``side`` pixels, the same on every call."""
         rng = generator(self.seed, self.stage, step)
         seed_step(self.seed * 16 + self.stage, step)
         symbols, photos = self.material.symbols, self.material.photos
         pixels: list[Any] = []
         classes: list[Ints] = []
+        known: list[Ints] = []
         groups: list[Ints] = []
-        chances: list[tuple[float, float, float]] = []
+        chances: list[tuple[float, float, float, float]] = []
         for name in ("emoji", "logos", "omniglot", "fashion"):
             at = self._of_classes(name, rng)
             pixels.append(symbols.pixels[at])
             classes.append(symbols.classes[at])
             chances += [_row(name)] * len(at)
+        known += classes
         drawn, numbers = self._drawings(step, rng)
+        known.append(np.full(len(drawn), -1, np.int64))
         pixels.append(drawn)
         classes.append(_FIRST_DRAWING + numbers)
         chances += [_row("drawings")] * len(drawn)
@@ -154,18 +164,20 @@ class Batches:
         grocery = self._of_classes("grocery", rng)
         scenes = torch.from_numpy(photos.pixels[np.concatenate([at, grocery])])
         classes += [_FIRST_PHOTO + at, _GROCERY + photos.classes[grocery]]
+        known.append(len(symbols.class_names) + photos.classes[np.concatenate([at, grocery])])
         groups += [photos.classes[at], np.full(len(grocery), -1, np.int64)]
         parts = [
-            symbols_changed(torch.from_numpy(np.concatenate(pixels)), torch.tensor(chances), scenes),
-            photos_changed(scenes),
+            symbols_changed(torch.from_numpy(np.concatenate(pixels)), torch.tensor(chances), scenes, side=side),
+            photos_changed(scenes, side=side),
         ]
         taught: Ints = np.zeros(0, np.int64)
         if self.views is not None:
             taught = rng.integers(0, len(self.views.pixels), self.mix.taught)
-            parts.append(torch.from_numpy(self.views.pixels[taught]).permute(0, 3, 1, 2).float() / 255)
+            parts.append(_smaller(torch.from_numpy(self.views.pixels[taught]).permute(0, 3, 1, 2).float() / 255, side))
         return Batch(
             torch.cat(parts),
             torch.from_numpy(np.concatenate(classes)),
+            torch.from_numpy(np.concatenate(known)),
             torch.from_numpy(np.concatenate(groups)),
             torch.from_numpy(taught),
         )
@@ -209,6 +221,12 @@ def _members(stored: Stored, name: str) -> list[Ints]:
     return [group for group in groups if len(group) > 1]
 
 
-def _row(name: str) -> tuple[float, float, float]:
+def _smaller(pixels: Any, side: int) -> Any:
+    if pixels.shape[-1] == side:
+        return pixels
+    return torch.nn.functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True)
+
+
+def _row(name: str) -> tuple[float, float, float, float]:
     chances = _CHANCES[name]
-    return chances.mono, chances.badge, chances.black
+    return chances.mono, chances.badge, chances.black, chances.lines

@@ -22,48 +22,61 @@ _YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
 
 @dataclass(frozen=True, slots=True)
 class Chances:
-    """Of one kind of symbols: how often they become one colour, stand on a badge, lie on black."""
+    """Of one kind of symbols: how often they become one colour, stand on a badge, lie on black, get dark outlines."""
 
     mono: float
     badge: float
     black: float = 0.0
+    lines: float = 0.0
 
 
-def symbols_changed(rgba: Any, chances: Any, photos: Any) -> Any:
-    """Return (B, 3, INPUT, INPUT) in [0, 1], symbols laid on something.
+def symbols_changed(rgba: Any, chances: Any, photos: Any, *, side: int = INPUT) -> Any:
+    """Return (B, 3, side, side) in [0, 1], symbols laid on something.
 
     Args:
         rgba: (B, S, S, 4) uint8, cut to their content.
-        chances: (B, 3), mono, badge and black of ``Chances`` for each.
+        chances: (B, 4), mono, badge, black and lines of ``Chances`` for each.
         photos: (P, T, T, 3) uint8, backgrounds now and then.
+        side: pixels of what is returned.
     """
-    parts = [_symbols(rgba[at : at + _CHUNK], chances[at : at + _CHUNK], photos) for at in range(0, len(rgba), _CHUNK)]
+    parts = [
+        _symbols(rgba[at : at + _CHUNK], chances[at : at + _CHUNK], photos, side) for at in range(0, len(rgba), _CHUNK)
+    ]
     return torch.cat(parts)
 
 
-def photos_changed(rgb: Any, *, least: float = 0.25) -> Any:
-    """Return (B, 3, INPUT, INPUT) in [0, 1], parts of photographs under another light.
+def photos_changed(rgb: Any, *, least: float = 0.25, side: int = INPUT) -> Any:
+    """Return (B, 3, side, side) in [0, 1], parts of photographs under another light.
 
     Args:
         rgb: (B, S, S, 3) uint8.
         least: the smallest share of the area that is kept.
+        side: pixels of what is returned.
     """
-    return torch.cat([_photos(rgb[at : at + _CHUNK], least) for at in range(0, len(rgb), _CHUNK)])
+    return torch.cat([_photos(rgb[at : at + _CHUNK], least, side) for at in range(0, len(rgb), _CHUNK)])
 
 
-def _symbols(rgba: Any, chances: Any, photos: Any) -> Any:
+def _symbols(rgba: Any, chances: Any, photos: Any, size: int) -> Any:
     count, device = len(rgba), rgba.device
     pixels = rgba.permute(0, 3, 1, 2).float().div_(255)
+    if size * 2 <= pixels.shape[-1]:  # what is sampled at every second pixel must be smooth
+        pixels[:, :3] *= pixels[:, 3:]
+        pixels = functional.avg_pool2d(pixels, 2)
+        pixels[:, :3] /= pixels[:, 3:].clamp(min=1e-3)
     colour, alpha = pixels[:, :3], pixels[:, 3:]
     mono = _chance(count, device) < chances[:, 0]
     badge = _chance(count, device) < chances[:, 1]
     mono = mono | (badge & (_chance(count, device) < 0.4))
+    lined = torch.nonzero(_chance(count, device) < chances[:, 3]).flatten()
+    if len(lined):
+        colour[lined], alpha[lined] = _outlined(colour[lined], alpha[lined])
     chosen = torch.nonzero(mono).flatten()
     if len(chosen):
         colour[chosen], alpha[chosen] = _one_colour(colour[chosen], alpha[chosen], badge[chosen])
     shrink = torch.where(badge, _uniform(count, 0.45, 0.8, device), torch.ones(count, device=device))
     scale = shrink * torch.exp(_uniform(count, -0.25, 0.1, device))
     grid = _grid(
+        size,
         scale=scale,
         aspect=torch.exp(torch.randn(count, device=device) * 0.07),
         angle=torch.randn(count, device=device) * 0.09 * (_chance(count, device) < 0.7),
@@ -73,18 +86,21 @@ def _symbols(rgba: Any, chances: Any, photos: Any) -> Any:
     )
     colour *= alpha
     laid = functional.grid_sample(pixels, grid, align_corners=False)
-    under = _backgrounds(count, chances[:, 2] > _chance(count, device), photos, device)
+    under = _backgrounds(count, chances[:, 2] > _chance(count, device), photos, size)
     under = _badges(under, badge)
     return _jittered(laid[:, :3] + under.mul_(1 - laid[:, 3:]), strength=0.6)
 
 
-def _photos(rgb: Any, least: float) -> Any:
+def _photos(rgb: Any, least: float, size: int) -> Any:
     count, device = len(rgb), rgb.device
     pixels = rgb.permute(0, 3, 1, 2).float() / 255
+    if size * 2 <= pixels.shape[-1]:
+        pixels = functional.avg_pool2d(pixels, 2)
     side = torch.sqrt(_uniform(count, least, 1.0, device))
     aspect = torch.exp(torch.randn(count, device=device) * 0.12)
     room = (1 - side).clamp(min=0)[:, None]
     grid = _grid(
+        size,
         scale=1 / side,
         aspect=aspect,
         angle=torch.randn(count, device=device) * 0.08 * (_chance(count, device) < 0.5),
@@ -98,10 +114,12 @@ def _photos(rgb: Any, least: float) -> Any:
     return _jittered(functional.grid_sample(pixels, grid, padding_mode="reflection", align_corners=False), strength=1.0)
 
 
-def _grid(*, scale: Any, aspect: Any, angle: Any, shear: Any, shift: Any, warp: Any, tilt: Any = None) -> Any:
-    """Return (B, INPUT, INPUT, 2), where each pixel comes from; ``scale`` above 1 enlarges."""
+def _grid(
+    size: int, *, scale: Any, aspect: Any, angle: Any, shear: Any, shift: Any, warp: Any, tilt: Any = None
+) -> Any:
+    """Return (B, size, size, 2), where each pixel comes from; ``scale`` above 1 enlarges."""
     count, device = len(scale), scale.device
-    line = (torch.arange(INPUT, device=device) + 0.5) / INPUT * 2 - 1
+    line = (torch.arange(size, device=device) + 0.5) / size * 2 - 1
     y, x = torch.meshgrid(line, line, indexing="ij")
     root = torch.sqrt(aspect)
     cos, sin = torch.cos(angle), torch.sin(angle)
@@ -112,9 +130,9 @@ def _grid(*, scale: Any, aspect: Any, angle: Any, shear: Any, shift: Any, warp: 
     if tilt is not None:
         made = made / (1 + (tilt[:, :, None] * flat).sum(dim=1, keepdim=True))
     coarse = torch.randn(count, 2, 5, 5, device=device) * warp[:, None, None, None]
-    half = functional.interpolate(coarse, (INPUT // 4, INPUT // 4), mode="bicubic", align_corners=True)
-    fine = functional.interpolate(half, (INPUT, INPUT), mode="bilinear", align_corners=True)
-    return made.reshape(count, 2, INPUT, INPUT).add_(fine).permute(0, 2, 3, 1)
+    half = functional.interpolate(coarse, (size // 4, size // 4), mode="bicubic", align_corners=True)
+    fine = functional.interpolate(half, (size, size), mode="bilinear", align_corners=True)
+    return made.reshape(count, 2, size, size).add_(fine).permute(0, 2, 3, 1)
 
 
 def _one_colour(colour: Any, alpha: Any, badge: Any) -> tuple[Any, Any]:
@@ -131,17 +149,32 @@ def _one_colour(colour: Any, alpha: Any, badge: Any) -> tuple[Any, Any]:
     return torch.where(white, torch.ones_like(ink), ink).expand_as(colour), part
 
 
-def _backgrounds(count: int, black: Any, photos: Any, device: Any) -> Any:
+def _outlined(colour: Any, alpha: Any) -> tuple[Any, Any]:
+    """Draw dark lines where colours meet, over flatter or no colours: the style of OpenMoji and of line icons."""
+    count, device = len(colour), colour.device
+    luma = (colour * torch.tensor(_LUMA, device=device).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    seen = luma * alpha + 1.2 * (1 - alpha)  # the outer edge is one of white things too
+    side = (3, 5)[int(torch.randint(0, 2, ()))]
+    steps = functional.max_pool2d(seen, side, 1, side // 2) + functional.max_pool2d(-seen, side, 1, side // 2)
+    line = ((steps - _uniform((count, 1, 1, 1), 0.08, 0.2, device)) * 8).clamp(0, 1)
+    flat = functional.avg_pool2d(colour, 5, 1, 2, count_include_pad=False)
+    flat = torch.where(_chance(count, device).view(-1, 1, 1, 1) < 0.3, torch.ones_like(flat), flat)
+    ink = torch.rand(count, 3, 1, 1, device=device) * 0.25
+    return flat * (1 - line) + ink * line, torch.maximum(alpha, line)
+
+
+def _backgrounds(count: int, black: Any, photos: Any, size: int) -> Any:
+    device = black.device
     under = torch.ones(count, 3, 1, 1, device=device)
     plain = _chance(count, device).view(-1, 1, 1, 1) < 0.12
     under = torch.where(plain, torch.rand(count, 3, 1, 1, device=device), under)
     under = torch.where(black.view(-1, 1, 1, 1), torch.zeros_like(under), under)
-    under = under.expand(count, 3, INPUT, INPUT).clone()
+    under = under.expand(count, 3, size, size).clone()
     composite = torch.nonzero((_chance(count, device) < 0.05) & ~black).flatten()
     if len(photos) and len(composite):
         chosen = photos[torch.randint(0, len(photos), (len(composite),), device=device)]
         scene = chosen.permute(0, 3, 1, 2).float() / 255
-        under[composite] = functional.interpolate(scene, (INPUT, INPUT), mode="bilinear", align_corners=False)
+        under[composite] = functional.interpolate(scene, (size, size), mode="bilinear", align_corners=False)
     return under
 
 
@@ -150,17 +183,17 @@ def _badges(under: Any, badge: Any) -> Any:
     places = torch.nonzero(badge).flatten()
     if not len(places):
         return under
-    count, device = len(places), under.device
-    line = ((torch.arange(INPUT, device=device) + 0.5) / INPUT * 2 - 1).abs()
+    count, device, size = len(places), under.device, under.shape[-1]
+    line = ((torch.arange(size, device=device) + 0.5) / size * 2 - 1).abs()
     half = _uniform(count, 0.85, 0.98, device).view(-1, 1, 1)
     radius = half * torch.tensor([0.0, 0.15, 0.3, 0.45, 1.0], device=device)[
         torch.randint(0, 5, (count,), device=device)
     ].view(-1, 1, 1)
     x = (line.view(1, 1, -1) - half + radius).clamp(min=0)
     y = (line.view(1, -1, 1) - half + radius).clamp(min=0)
-    inside = ((radius - torch.sqrt(x * x + y * y)) * INPUT / 2 + 0.5 + (radius == 0).float()).clamp(0, 1)
-    square = ((half - line.view(1, 1, -1)) * INPUT / 2 + 0.5).clamp(0, 1) * (
-        (half - line.view(1, -1, 1)) * INPUT / 2 + 0.5
+    inside = ((radius - torch.sqrt(x * x + y * y)) * size / 2 + 0.5 + (radius == 0).float()).clamp(0, 1)
+    square = ((half - line.view(1, 1, -1)) * size / 2 + 0.5).clamp(0, 1) * (
+        (half - line.view(1, -1, 1)) * size / 2 + 0.5
     ).clamp(0, 1)
     inside = (inside * square)[:, None]
     colours = torch.rand(count, 3, 1, 1, device=device)
@@ -176,12 +209,12 @@ def _jittered(pixels: Any, *, strength: float) -> Any:
 
     Saturation, hue, contrast and brightness are linear, so they are one 3 x 3 matrix and a shift for each picture.
     """
-    count, device = len(pixels), pixels.device
+    count, device, size = len(pixels), pixels.device, pixels.shape[-1]
     luma = torch.tensor(_LUMA, device=device).expand(3, 3)
     one = torch.eye(3, device=device)
     saturation = (1 + strength * _uniform(count, -0.45, 0.45, device)).view(-1, 1, 1)
     saturation = torch.where(_chance(count, device).view(-1, 1, 1) < 0.07, torch.zeros_like(saturation), saturation)
-    colour = _hue_matrix(torch.randn(count, device=device) * 0.15 * strength)
+    colour = _hue_matrix(torch.randn(count, device=device) * 0.1 * strength)
     colour = colour @ (one * saturation + luma * (1 - saturation))
     contrast = (1 + strength * _uniform(count, -0.35, 0.35, device)).view(-1, 1, 1)
     light = (1 + strength * _uniform(count, -0.35, 0.3, device)).view(-1, 1, 1)
@@ -194,9 +227,9 @@ def _jittered(pixels: Any, *, strength: float) -> Any:
     pixels = torch.baddbmm(shift, matrix, pixels.flatten(2)).view_as(pixels).clamp_(0, 1)
     soft = torch.nonzero(_chance(count, device) < 0.18).flatten()
     if len(soft):
-        small = INPUT * (3, 4, 5)[int(torch.randint(0, 3, ()))] // 8
+        small = size * (3, 4, 5)[int(torch.randint(0, 3, ()))] // 8
         less = functional.interpolate(pixels[soft], (small, small), mode="bilinear", antialias=True)
-        pixels[soft] = functional.interpolate(less, (INPUT, INPUT), mode="bilinear", align_corners=False)
+        pixels[soft] = functional.interpolate(less, (size, size), mode="bilinear", align_corners=False)
     noisy = torch.nonzero(_chance(count, device) < 0.12).flatten()
     if len(noisy):
         pixels[noisy] = (pixels[noisy] + torch.randn_like(pixels[noisy]) * 0.03).clamp_(0, 1)

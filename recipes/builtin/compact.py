@@ -10,6 +10,8 @@ from torch import nn
 
 __all__ = ["Compact", "ForUse", "Shape", "ready"]
 
+_MAP = 4  # side of the last map of 128 x 128 pixels
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -28,7 +30,7 @@ class Shape:
 
 
 class Compact(nn.Module):
-    """From (B, 3, 128, 128) in [0, 1] to two vectors that are not scaled.
+    """From (B, 3, 128, 128) in [0, 1], or smaller, to two vectors that are not scaled.
 
     ``shape`` is trained on who belongs with whom, ``meaning`` on the teachers. Both read the mean of the last map, and
     the map itself, thinned to a few channels, since where a thing stands matters in a pictogram.
@@ -48,7 +50,7 @@ class Compact(nn.Module):
                 width = wide
         self.trunk = nn.Sequential(*layers)
         self.places = nn.Conv2d(width, shape.places, 1)
-        features = width + 16 * shape.places
+        features = width + _MAP * _MAP * shape.places
         self.neck = nn.BatchNorm1d(features)
         self.shape = nn.Linear(features, shape.shape)
         self.meaning = nn.Linear(features, shape.meaning)
@@ -56,8 +58,10 @@ class Compact(nn.Module):
     def forward(self, pixels: Any) -> tuple[Any, Any]:
         """Return (B, shape) and (B, meaning)."""
         found = self.trunk((pixels - 0.5) * 4)
-        features = torch.cat([found.mean(dim=(2, 3)), self.places(found).flatten(1)], dim=1)
-        features = self.neck(features)
+        where = self.places(found)
+        if where.shape[-1] != _MAP:  # smaller pictures, early in the training
+            where = nn.functional.interpolate(where, (_MAP, _MAP), mode="bilinear", align_corners=False)
+        features = self.neck(torch.cat([found.mean(dim=(2, 3)), where.flatten(1)], dim=1))
         return self.shape(features), self.meaning(features)
 
 

@@ -8,7 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["Alike", "Taught"]
+from lookalike.train.losses import create_loss
+
+__all__ = ["Alike", "Known", "Taught"]
 
 
 class Alike(nn.Module):
@@ -69,6 +71,29 @@ class Alike(nn.Module):
         at = (self.place + torch.arange(len(rows), device=rows.device)) % size
         self.memory[at], self.classes[at], self.groups[at] = rows, classes, groups
         self.place.copy_((self.place + len(rows)) % size)
+
+
+class Known(nn.Module):
+    """Classification among the known classes, by the cosine to a vector of each: quicker at the start than pairs.
+
+    Source: Zhai and Wu, "Classification is a strong baseline for deep metric learning", BMVC 2019, as
+    pytorch-metric-learning has it.
+
+    Args:
+        dimension: of the vectors.
+        classes: how many.
+        temperature: of the softmax.
+    """
+
+    def __init__(self, dimension: int, classes: int, *, temperature: float) -> None:
+        super().__init__()
+        options = {"temperature": temperature}
+        self.loss = create_loss("normalised-softmax", classes=classes, dimension=dimension, options=options)
+
+    def forward(self, vectors: Any, classes: Any) -> Any:
+        """Return the mean over the (B, D) vectors whose class (B,) is at least 0."""
+        there = classes >= 0
+        return self.loss(vectors[there].float(), classes[there])
 
 
 class Taught(nn.Module):

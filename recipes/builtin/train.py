@@ -23,7 +23,7 @@ from looks import Looks
 from material import Material, read_material
 from replicas import Replicas
 from teachers import Views, taught_views
-from teaching import Alike, Taught
+from teaching import Alike, Known, Taught
 
 from lookalike.train.checkpoint import load_state, save_state
 from lookalike.train.device import choose_device
@@ -52,17 +52,20 @@ class Stage:
     decay: float = 0.02
     ema: float = 0.998
     memory: int = 4096
-    remembers_from: float = 0.05  # share of the run after which earlier batches count: at first vectors move too fast
-    temperature: float = 0.07
+    sides: tuple[tuple[float, int], ...] = ((0.45, 64), (0.75, 96), (1.0, 128))  # up to which share of the steps
+    remembers_from: float = 0.4  # share of the run after which earlier batches count: at first vectors move too fast
+    temperature: float = 0.1
+    known: float = 1.0
     taught: float = 1.0
     mix: Mix = field(default_factory=Mix)
 
 
 STAGES: Mapping[str, Stage] = {
     "1": Stage(1, steps=6000, rate=1.5e-3),
-    "2": Stage(2, steps=6000, rate=6e-4, after="1", warmup=0.02, remembers_from=0.01, ema=0.999, temperature=0.06),
+    "2": Stage(2, steps=6000, rate=6e-4, after="1", warmup=0.02, remembers_from=0.01, ema=0.999, sides=((1.0, 128),)),
 }
 _LOOK, _WRITE = 300, 20  # steps
+_CENTRES = 10.0  # the rate of the vectors of classes, as a share
 
 
 def main() -> None:
@@ -153,19 +156,25 @@ class Run:
         self.replicas = Replicas(
             self.network, threads, device=self.device, precision=_precision(precision, self.device)
         )
+        self.batches = Batches(material, views, stage.mix, seed=seed, stage=stage.number, window=window)
         self.alike = Alike(Shape().shape, size=stage.memory, temperature=stage.temperature).to(self.device)
+        self.known = torch.nn.ModuleList(
+            Known(length, self.batches.known, temperature=0.06).to(self.device)
+            for length in (Shape().shape, Shape().meaning)
+        )
         self.taught = None
         if views is not None:
             self.taught = Taught(Shape().meaning, torch.from_numpy(views.vectors)).to(self.device)
-        self.batches = Batches(material, views, stage.mix, seed=seed, stage=stage.number, window=window)
         learned = [*self.network.parameters(), *(self.taught.parameters() if self.taught is not None else ())]
         groups = [
-            {"params": [each for each in learned if each.ndim > 1], "weight_decay": stage.decay},
-            {"params": [each for each in learned if each.ndim <= 1], "weight_decay": 0.0},
+            {"params": [each for each in learned if each.ndim > 1], "weight_decay": stage.decay, "share": 1.0},
+            {"params": [each for each in learned if each.ndim <= 1], "weight_decay": 0.0, "share": 1.0},
+            {"params": list(self.known.parameters()), "weight_decay": 0.0, "share": _CENTRES},
         ]
         self.optimiser = torch.optim.AdamW(groups, lr=stage.rate)
-        averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(stage.ema)
-        self.average = torch.optim.swa_utils.AveragedModel(self.network, multi_avg_fn=averaging, use_buffers=True)
+        self.average = torch.optim.swa_utils.AveragedModel(
+            self.network, multi_avg_fn=_averaging(stage.ema), use_buffers=True
+        )
         self.step, self.spent, self.best = 0, 0.0, float("-inf")
         self.asked = {
             "stage": repr(stage),
@@ -181,12 +190,17 @@ class Run:
         """Return how much of the stage is done, by steps or by time, whichever is further, in [0, 1]."""
         return min(1.0, max(self.step / self.steps, self.spent / (60 * self.minutes)))
 
+    def side(self, step: int) -> int:
+        """Return the pixels of the pictures of a step: small ones first, which take less time; 0 past the end."""
+        done = max(step / self.steps, self.spent / (60 * self.minutes))
+        return next((side for until, side in self.stage.sides if done < until), 0)
+
     def go_on(self) -> None:
         """Train to the end; what was saved last is what a later run goes on from."""
         self.network.train()
         clock = saved = time.monotonic()
         waited, images = 0.0, 0
-        for batch in self.batches.ahead(self.step, lambda step: step >= self.steps):
+        for batch in self.batches.ahead(self.step, self.side):
             began = time.monotonic()
             if self.step % _WRITE:
                 waited += began - clock
@@ -213,7 +227,7 @@ class Run:
 
     def _one(self, batch: Batch) -> dict[str, float]:
         for group in self.optimiser.param_groups:
-            group["lr"] = self._rate()
+            group["lr"] = self._rate() * group["share"]
         known = len(batch.classes)
         shape, meaning = self.replicas.forward(batch.pixels)
         classes, groups = batch.classes.to(self.device), batch.groups.to(self.device)
@@ -222,7 +236,11 @@ class Run:
         taught = alike.new_zeros(())
         if self.taught is not None:
             taught = self.taught(meaning[known:], batch.taught.to(self.device))
-        loss = alike + self.stage.taught * taught
+        # Two photographs of a kind look alike in what they mean only.
+        marks = batch.known.to(self.device)
+        named = self.known[0](shape[:known], marks.masked_fill(groups >= 0, -1))
+        meant = self.known[1](meaning[:known], marks)
+        loss = alike + self.stage.known * (named + 0.5 * meant) + self.stage.taught * taught
         if not torch.isfinite(loss):
             raise SystemExit(f"the loss became NaN or infinite at step {self.step + 1}; run again with a lower rate.")
         self.optimiser.zero_grad(set_to_none=True)
@@ -231,7 +249,7 @@ class Run:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimiser.step()
         self.average.update_parameters(self.network)
-        return {"alike": round(alike.item(), 4), "taught": round(taught.item(), 4)}
+        return {"alike": round(alike.item(), 4), "named": round(named.item(), 4), "taught": round(taught.item(), 4)}
 
     def _rate(self) -> float:
         return self.stage.rate * share(round(self.progress() * self.steps), self.steps, warmup=self.stage.warmup)
@@ -262,6 +280,7 @@ class Run:
                 "settings": json.dumps(self.asked),
                 "network": self.network.state_dict(),
                 "alike": self.alike.state_dict(),
+                "known": self.known.state_dict(),
                 "taught": self.taught.state_dict() if self.taught is not None else {},
                 "optimiser": self.optimiser.state_dict(),
                 "average": self.average.state_dict(),
@@ -275,6 +294,7 @@ class Run:
             return
         self.network.load_state_dict(state["network"])
         self.alike.load_state_dict(state["alike"])
+        self.known.load_state_dict(state["known"])
         if self.taught is not None:
             self.taught.load_state_dict(state["taught"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -286,7 +306,7 @@ class Run:
 class _Log:
     """A CSV that is appended to; lines of later steps, of a run that was killed, are taken out."""
 
-    COLUMNS = ("step", "minutes", "rate", "alike", "taught", "mean")
+    COLUMNS = ("step", "minutes", "rate", "alike", "named", "taught", "mean")
     SETS = ("emoji", "logos", "photos", "grocery", "copies")
 
     def __init__(self, path: Path, *, after: int) -> None:
@@ -307,6 +327,20 @@ class _Log:
     def write(self, **values: Any) -> None:
         with self._path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self._columns, extrasaction="ignore").writerow(values)
+
+
+def _averaging(decay: float) -> Any:
+    """Return a running mean that forgets its random start: over few steps at first, as TensorFlow's average does."""
+
+    @torch.no_grad()
+    def update(averages: Any, values: Any, count: Any) -> None:
+        now = min(decay, (1 + float(count)) / (10 + float(count)))
+        if torch.is_floating_point(averages[0]):
+            torch._foreach_lerp_(averages, values, 1 - now)
+        else:
+            torch._foreach_copy_(averages, values)
+
+    return update
 
 
 def _precision(asked: str, device: str) -> str:
