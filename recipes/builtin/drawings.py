@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import colorsys
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from lookalike.train.seeding import generator
 
-__all__ = ["SIDE", "Drawing", "Part", "drawing", "framed", "rendered"]
+__all__ = ["COLOURS", "SHAPES", "SIDE", "Drawing", "Part", "drawing", "framed", "named_drawing", "rendered"]
 
 SIDE = 128  # pixels of an image
 _CANVAS = 256  # drawn at twice the size, then halved: no jagged edges
@@ -93,9 +93,32 @@ def drawing(seed: int, number: int) -> Drawing:
     return Drawing(tuple(parts), tuple(palette))
 
 
-def rendered(made: Drawing, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Return (SIDE, SIDE, 4) uint8, the drawing in a random style, cut to what is not transparent."""
+def named_drawing(shape: str, colour: str, rng: np.random.Generator) -> Drawing:
+    """Return one shape of one colour, by the names of ``SHAPES`` and ``COLOURS``; its proportions vary."""
+    hue, saturation, value = COLOURS[colour]
+    outline = SHAPES[shape](rng)
+    size = (0.9, 0.9 * float(rng.uniform(0.85, 1.15)))
+    turn = float(rng.normal(0, 0.1)) if shape in _UPRIGHT else float(rng.uniform(0, _TAU))
+    chosen = (
+        float((hue + rng.normal(0, 0.01)) % 1),
+        float(np.clip(saturation * rng.uniform(0.85, 1.1), 0, 1)),
+        float(np.clip(value * rng.uniform(0.9, 1.05), 0, 1)),
+    )
+    return Drawing((Part(outline, True, (0, 0), size, turn, 0),), (chosen,) * 5)
+
+
+def rendered(made: Drawing, rng: np.random.Generator, *, true: bool = False) -> npt.NDArray[np.uint8]:
+    """Return (SIDE, SIDE, 4) uint8, the drawing in a random style, cut to what is not transparent.
+
+    Args:
+        made: the class.
+        rng: of the style.
+        true: the colours stay what they are.
+    """
     style = _style(rng)
+    if true:
+        plain = "flat" if style.kind in ("mono", "line") else style.kind
+        style = replace(style, kind=plain, hue=0.0, saturation=1.0, value=1.0)
     kept = [part for part in made.parts if not (part.detail and rng.random() < style.drop)]
     parts = [_loosened(part, style, rng) for part in kept]
     fonts = [int(rng.integers(1 << 16)) for _ in parts]
@@ -225,6 +248,26 @@ _AREAS: tuple[_Outline, ...] = (
     *(_cross, _arrow),
 )
 _LINES: tuple[_Outline, ...] = (_arc, _curve, _wave, _zigzag)
+SHAPES: Mapping[str, _Outline] = {
+    "circle": lambda rng: _round(),
+    "square": lambda rng: _round(4, math.pi / 4, _TAU + math.pi / 4) * math.sqrt(0.5),
+    "triangle": lambda rng: _round(3, -math.pi / 2, 1.5 * math.pi),
+    "pentagon": lambda rng: _round(5, -math.pi / 2, 1.5 * math.pi),
+    "hexagon": lambda rng: _round(6, -math.pi / 2, 1.5 * math.pi),
+    "star": _star,
+    "heart": _heart,
+    "drop": _drop,
+    "crescent": _crescent,
+    "cross": _cross,
+    "arrow": _arrow,
+    "blob": _blob,
+}
+_UPRIGHT = ("square", "heart", "drop", "cross")
+COLOURS: Mapping[str, tuple[float, float, float]] = {  # hue, saturation, value
+    **{"red": (0.0, 0.9, 0.9), "orange": (0.08, 0.95, 0.98), "yellow": (0.15, 0.9, 0.98), "green": (0.35, 0.8, 0.65)},
+    **{"blue": (0.6, 0.85, 0.85), "purple": (0.77, 0.7, 0.7), "pink": (0.92, 0.45, 0.98), "brown": (0.07, 0.7, 0.45)},
+    **{"black": (0.0, 0.0, 0.06), "grey": (0.0, 0.0, 0.55)},
+}
 # Letters of several scripts and signs, which DejaVu has; two of them in different fonts are a class.
 _GLYPHS = (
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkmnpqrstuwxyz0123456789&?!@#%$€£"

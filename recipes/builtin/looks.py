@@ -13,7 +13,7 @@ from changes import photos_changed
 from material import SETS, Stored
 
 from lookalike.embed.builtin import builtin_1
-from lookalike.embed.handcrafted.canvas import Views, prepare
+from lookalike.embed.handcrafted.canvas import SIDE, Views, prepare
 from lookalike.embed.handcrafted.network import network_input
 from lookalike.evaluate.protocols import run_protocol
 from lookalike.evaluate.summary import summarise
@@ -86,9 +86,13 @@ class Looks:
             found[name] = summarise(judged, ["map"], resamples=2)["map"].value
         return found
 
-    def measure(self, network: Any, device: str) -> dict[str, float]:
+    def measure(self, network: Any, device: str, side: int = SIDE) -> dict[str, float]:
         """Return the mAP of the first vector, the second and the hybrid, as ``vector:set``; ``mean``: hybrid's."""
-        rows = {"builtin": self.builtin, **network_rows(network, self.pixels, device)}
+        pixels = self.pixels
+        if side != SIDE:  # as the network is trained just then
+            whole = torch.from_numpy(pixels)
+            pixels = torch.nn.functional.interpolate(whole, (side, side), mode="bilinear", antialias=True).numpy()
+        rows = {"builtin": self.builtin, **network_rows(network, pixels, device)}
         out: dict[str, float] = {}
         for name, these in (("shape", rows["shape"]), ("meaning", rows["meaning"]), ("hybrid", joined(rows, SHARES))):
             out |= {f"{name}:{key}": value for key, value in self.figures(these).items()}

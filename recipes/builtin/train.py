@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from batches import Batch, Batches, Mix
+from changes import INPUT
 from compact import Compact, Shape, ready
 from looks import Looks
 from material import Material, read_material
@@ -64,7 +65,7 @@ STAGES: Mapping[str, Stage] = {
     "1": Stage(1, steps=6000, rate=1.5e-3),
     "2": Stage(2, steps=6000, rate=6e-4, after="1", warmup=0.02, remembers_from=0.01, ema=0.999, sides=((1.0, 128),)),
 }
-_LOOK, _WRITE = 300, 20  # steps
+_LOOK, _WRITE = 400, 20  # steps
 _CENTRES = 10.0  # the rate of the vectors of classes, as a share
 
 
@@ -255,10 +256,11 @@ class Run:
         return self.stage.rate * share(round(self.progress() * self.steps), self.steps, warmup=self.stage.warmup)
 
     def _look(self) -> dict[str, float]:
-        figures = self.looks.measure(self.average.module, self.device)
+        side = self.side(self.step - 1) or INPUT
+        figures = self.looks.measure(self.average.module, self.device, side)
         shown = {key: round(value, 3) for key, value in figures.items()}
         print(f"{self.step} {self.spent / 60:.1f} min {json.dumps(shown)}", flush=True)
-        if figures["mean"] > self.best:
+        if side == INPUT and figures["mean"] > self.best:
             self.best = figures["mean"]
             weights = {key: value.cpu() for key, value in self.average.module.state_dict().items()}
             save_state(

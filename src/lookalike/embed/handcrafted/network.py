@@ -62,8 +62,8 @@ class Network:
             ModelError: the network fails.
         """
         if self.digest not in views.kept:
-            session = self._open()
             try:
+                session = self._open()
                 views.kept[self.digest] = session.run(None, {session.get_inputs()[0].name: network_input(views)})[0]
             except Exception as failed:  # the runtime's errors share no public base
                 raise ModelError(f"the network {self.path} failed: {failed}") from failed
