@@ -583,7 +583,8 @@ def _font_files() -> tuple[str, ...]:
 def _covers(path: str) -> frozenset[str]:
     from fontTools.ttLib import TTFont
 
-    return frozenset(map(chr, TTFont(path, lazy=True).getBestCmap()))
+    with TTFont(path, lazy=True) as font:
+        return frozenset(map(chr, font.getBestCmap()))
 
 
 @cache
