@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ from torch import nn
 
 __all__ = ["Compact", "ForUse", "Shape", "ready"]
 
+_DIRECTIONS = 8
+_DRAWN = 8.0  # how loud the outlines are at first
 _MAP = 4  # side of the last map of 128 x 128 pixels
 
 
@@ -32,7 +35,7 @@ class Shape:
 class Compact(nn.Module):
     """From (B, 3, 128, 128) in [0, 1], or smaller, to two vectors that are not scaled.
 
-    ``shape`` is trained on who belongs with whom, ``meaning`` on the teachers. Both read the mean of the last map, and
+    ``shape`` is trained on who belongs with whom and starts as ``Outlines``, ``meaning`` on the teachers. Both read the mean of the last map, and
     the map itself, thinned to a few channels, since where a thing stands matters in a pictogram.
 
     Source of the blocks: He et al., "Deep residual learning", CVPR 2016, fig. 2; a stem of two 3 x 3 convolutions.
@@ -52,17 +55,64 @@ class Compact(nn.Module):
         self.places = nn.Conv2d(width, shape.places, 1)
         features = width + _MAP * _MAP * shape.places
         self.neck = nn.BatchNorm1d(features)
+        self.outlines = Outlines()
+        self.drawn = nn.Linear(self.outlines.dim, shape.shape, bias=False)
+        nn.init.orthogonal_(self.drawn.weight, gain=_DRAWN)
         self.shape = nn.Linear(features, shape.shape)
+        with torch.no_grad():
+            self.shape.weight.mul_(0.1)  # at first the outlines alone speak
         self.meaning = nn.Linear(features, shape.meaning)
 
     def forward(self, pixels: Any) -> tuple[Any, Any]:
         """Return (B, shape) and (B, meaning)."""
-        found = self.trunk((pixels - 0.5) * 4)
+        scaled = (pixels - 0.5) * 4
+        found = self.trunk(scaled)
         where = self.places(found)
         if where.shape[-1] != _MAP:  # smaller pictures, early in the training
             where = nn.functional.interpolate(where, (_MAP, _MAP), mode="bilinear", align_corners=False)
         features = self.neck(torch.cat([found.mean(dim=(2, 3)), where.flatten(1)], dim=1))
-        return self.shape(features), self.meaning(features)
+        with torch.autocast(pixels.device.type, enabled=False):
+            drawn = self.drawn(self.outlines(scaled.float()))
+        return self.shape(features) + drawn, self.meaning(features)
+
+
+class Outlines(nn.Module):
+    """Histograms of gradients and a colour layout, by fixed formulas: what a network of few pictures learns last.
+
+    The picture at 64 x 64; the energy of its gradients in 8 directions without sign, each direction counting what lies
+    within 45 degrees of it; means over 8 x 8 and 4 x 4 cells, their roots, each scaled to unit norm; and the mean
+    colours of 4 x 4 cells.
+    Source: Dalal and Triggs, CVPR 2005, with the roots of Arandjelovic and Zisserman, CVPR 2012, for block norms.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dim = _DIRECTIONS * (8 * 8 + 4 * 4) + 3 * 4 * 4
+        slope = torch.zeros(2, 1, 3, 3)
+        slope[0, 0, 1] = torch.tensor([-1.0, 0, 1])
+        slope[1, 0, :, 1] = torch.tensor([-1.0, 0, 1])
+        angle = torch.arange(_DIRECTIONS) * (math.pi / _DIRECTIONS)
+        self.register_buffer("slope", slope, persistent=False)
+        self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("turned", torch.stack([angle.cos(), angle.sin()], 1)[..., None, None], persistent=False)
+
+    def forward(self, scaled: Any) -> Any:
+        """Return (B, dim) of (B, 3, S, S)."""
+        side = scaled.shape[-1]
+        if side == 128:
+            scaled = nn.functional.avg_pool2d(scaled, 2)
+        elif side != 64:
+            scaled = nn.functional.interpolate(scaled, (64, 64), mode="bilinear", align_corners=False)
+        grey = nn.functional.conv2d(scaled, self.luma)
+        slopes = nn.functional.conv2d(nn.functional.pad(grey, (1, 1, 1, 1), mode="replicate"), self.slope)
+        strength = (slopes * slopes).sum(dim=1, keepdim=True).clamp(min=1e-8).sqrt()
+        energy = (nn.functional.conv2d(slopes, self.turned).abs() - 0.7 * strength).relu()
+        fine = nn.functional.avg_pool2d(energy, 8)
+        coarse = nn.functional.avg_pool2d(fine, 2)
+        colours = nn.functional.avg_pool2d(scaled, 16).flatten(1)
+        rows = [(each.flatten(1) + 1e-6).sqrt() for each in (coarse, fine)]
+        rows = [nn.functional.normalize(each) * weight**0.5 for each, weight in zip(rows, (0.6, 0.3), strict=True)]
+        return torch.cat([*rows, nn.functional.normalize(colours) * 0.1**0.5], dim=1)
 
 
 class ForUse(nn.Module):
@@ -74,7 +124,8 @@ class ForUse(nn.Module):
     def __init__(self, network: Compact) -> None:
         super().__init__()
         network = network.to("cpu").eval()
-        self.trunk, self.places = network.trunk, network.places
+        self.trunk, self.places, self.outlines = network.trunk, network.places, network.outlines
+        self.drawn = network.drawn
         self.lengths = [network.shape.out_features, network.meaning.out_features]
         neck = network.neck
         factor = neck.weight / torch.sqrt(neck.running_var + neck.eps)
@@ -89,7 +140,8 @@ class ForUse(nn.Module):
         """Return (B, shape + meaning)."""
         found = self.trunk(pixel_values)
         features = torch.cat([found.mean(dim=(2, 3)), self.places(found).flatten(1)], dim=1)
-        both = self.last(features).split(self.lengths, dim=1)
+        shape, meaning = self.last(features).split(self.lengths, dim=1)
+        both = (shape + self.drawn(self.outlines(pixel_values)), meaning)
         return torch.cat([nn.functional.normalize(each) for each in both], dim=1) * 0.5**0.5
 
 

@@ -172,7 +172,7 @@ class Run:
             {"params": [each for each in learned if each.ndim <= 1], "weight_decay": 0.0, "share": 1.0},
             {"params": list(self.known.parameters()), "weight_decay": 0.0, "share": _CENTRES},
         ]
-        self.optimiser = torch.optim.AdamW(groups, lr=stage.rate)
+        self.optimiser = torch.optim.AdamW(groups, lr=stage.rate, fused=True)
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=_averaging(stage.ema), use_buffers=True
         )
