@@ -35,8 +35,9 @@ class Shape:
 class Compact(nn.Module):
     """From (B, 3, 128, 128) in [0, 1], or smaller, to two vectors that are not scaled.
 
-    ``shape`` is trained on who belongs with whom and starts as ``Outlines``, ``meaning`` on the teachers. Both read the mean of the last map, and
-    the map itself, thinned to a few channels, since where a thing stands matters in a pictogram.
+    ``shape`` is trained on who belongs with whom, and starts as what ``Outlines`` sees; ``meaning`` is trained on the
+    teachers. Both read the mean of the last map, and the map itself, thinned to a few channels, since where a thing
+    stands matters in a pictogram.
 
     Source of the blocks: He et al., "Deep residual learning", CVPR 2016, fig. 2; a stem of two 3 x 3 convolutions.
     """

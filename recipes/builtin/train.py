@@ -334,13 +334,13 @@ class _Log:
 def _averaging(decay: float) -> Any:
     """Return a running mean that forgets its random start: over few steps at first, as TensorFlow's average does."""
 
-    @torch.no_grad()
     def update(averages: Any, values: Any, count: Any) -> None:
         now = min(decay, (1 + float(count)) / (10 + float(count)))
-        if torch.is_floating_point(averages[0]):
-            torch._foreach_lerp_(averages, values, 1 - now)
-        else:
-            torch._foreach_copy_(averages, values)
+        with torch.no_grad():
+            if torch.is_floating_point(averages[0]):
+                torch._foreach_lerp_(averages, values, 1 - now)
+            else:
+                torch._foreach_copy_(averages, values)
 
     return update
 
