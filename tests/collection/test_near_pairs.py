@@ -108,6 +108,12 @@ def test_between_two_collections_rows_may_be_equal() -> None:
         near_pairs(left, 0.9, other=elsewhere)
 
 
+def test_beside_an_empty_collection_there_is_nothing() -> None:
+    left, empty = (snapshot(np.eye(3, dtype=np.float32)[:n], np.arange(n)) for n in (3, 0))
+    assert as_dict(near_pairs(left, 0.0, other=empty)) == {}
+    assert as_dict(near_pairs(empty, 0.0, other=left)) == {}
+
+
 def test_memory_does_not_grow_with_the_square() -> None:
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((8_000, 32)).astype(np.float32)

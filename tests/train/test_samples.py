@@ -193,8 +193,53 @@ def test_auto_fits_labels_and_loss() -> None:
     assert sampler_for("auto", Labels(of_pairs([(0, 1, 1.0), (0, 2, 0.0)], 3)), needs="pairs") == "pairs"
     with pytest.raises(BadInput, match="needs a class"):
         sampler_for("per-class", Labels(Samples(names=("a",), sources=("a",))), needs="pairs")
-    assert set(SAMPLERS) == {"hard", "hierarchical", "pairs", "per-class", "random"}
+    assert sampler_for("auto", Labels(of_triplets([(0, 1, 2)], 3)), needs="pairs") == "triplets"
+    assert set(SAMPLERS) == {"hard", "hierarchical", "pairs", "per-class", "random", "triplets"}
 
 
 def test_classes_of_one_image_are_named() -> None:
     assert lone_classes(of_classes(["a", "a", "b"])) == ["b"]
+
+
+def of_triplets(triplets: list[tuple[int, int, int]], count: int) -> Samples:
+    ids = tuple(f"{at}.png" for at in range(count))
+    grades = {(a, p): 1.0 for a, p, _ in triplets}
+    grades |= {(a, n): 0.0 for a, _, n in triplets if (a, n) not in grades}
+    pairs = Pairs.of((a, b, grade) for (a, b), grade in grades.items())
+    return Samples(names=ids, sources=ids, pairs=pairs, triplets=np.array(triplets, np.int64))
+
+
+def test_triplets_are_read_joined_and_cut(tmp_path: Path) -> None:
+    files = write_pictures(tmp_path / "images", 5)
+    names = [file.name for file in files]
+    table = tmp_path / "triplets.csv"
+    lines = [(0, 1, 2), (0, 2, 3), (4, 0, 1)]
+    table.write_text("\n".join(["anchor,positive,negative", *(",".join(names[at] for at in line) for line in lines)]))
+    samples = read_samples([tmp_path / "images"], table)
+    assert samples.kind == "triplets"
+    assert samples.triplets is not None
+    found = [[samples.names[at] for at in triplet] for triplet in samples.triplets]
+    assert found == [[names[at] for at in line] for line in lines]
+    without = samples.part([at for at, name in enumerate(samples.names) if name != names[3]])
+    assert without.triplets is not None
+    assert [[without.names[at] for at in triplet] for triplet in without.triplets] == [found[0], found[2]]
+    assert without.digest != samples.digest
+
+
+def test_triplets_count_as_they_were_said() -> None:
+    samples = of_triplets([(0, 1, 2), (0, 2, 3)], 4)  # 2 is less than 1, and more than 3
+    labels = Labels(samples)
+    assert (labels.kind, labels.classes) == ("triplets", None)
+    found = labels.batch([3, 0, 2]).triplets  # 1 is not there
+    assert found is not None
+    assert found.tolist() == [[1, 2, 0]]
+
+
+@given(st.lists(st.permutations(range(9)).map(lambda order: tuple(order[:3])), min_size=1, max_size=30, unique=True))
+def test_batches_of_triplets_hold_each_whole_and_no_more_images_than_asked(
+    triplets: list[tuple[int, int, int]],
+) -> None:
+    samples = of_triplets(triplets, 9)
+    batches = batches_of("triplets", asked(samples, batch=5))
+    assert all(len(batch) == len(set(batch)) <= 5 for batch in batches)
+    assert all(any(set(triplet) <= set(batch) for batch in batches) for triplet in triplets)

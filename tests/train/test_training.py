@@ -180,7 +180,7 @@ def test_images_that_cannot_be_read_are_counted_and_named(tmp_path: Path) -> Non
     assert made.steps > 0
 
 
-@pytest.mark.parametrize("labels", ["sets", "pairs", "unlike pairs", "none"])
+@pytest.mark.parametrize("labels", ["sets", "pairs", "unlike pairs", "triplets", "none"])
 def test_labels_of_every_kind_train(images: Path, tmp_path: Path, labels: str) -> None:
     samples = read_samples([images])
     table = tmp_path / "labels.csv"
@@ -191,6 +191,15 @@ def test_labels_of_every_kind_train(images: Path, tmp_path: Path, labels: str) -
         table.write_text("\n".join(["file,labels", *lines]))
         samples = read_samples([images], table)
         assert samples.kind == "label-sets"
+    elif labels == "triplets":
+        lines = [
+            f"kind{kind:02d}/0.png,kind{kind:02d}/{view}.png,kind{(kind + view) % 14:02d}/1.png"
+            for kind in range(14)
+            for view in range(1, 5)
+        ]
+        table.write_text("\n".join(["anchor,positive,negative", *lines]))
+        samples = read_samples([images], table)
+        assert samples.kind == "triplets"
     else:
         lines = [f"kind{kind:02d}/0.png,kind{kind:02d}/{view}.png,1" for kind in range(14) for view in range(1, 5)]
         if labels == "unlike pairs":
@@ -200,6 +209,7 @@ def test_labels_of_every_kind_train(images: Path, tmp_path: Path, labels: str) -
         assert samples.kind == "pairs"
     made = train(samples, tmp_path / "m", Settings(**{**SMALL, "epochs": 2}))
     expected = {"sets": "graded", "pairs": "multi-similarity", "unlike pairs": "contrastive", "none": "nt-xent"}
+    expected["triplets"] = "triplet"
     assert made.loss == expected[labels]
     assert 0 <= made.figures["map"].value <= 1
     assert create(str(tmp_path / "m")).embed([picture(1)]).shape == (1, 32)
@@ -246,12 +256,12 @@ def test_a_loss_that_is_nan_stops_and_keeps_the_best_weights(images: Path, tmp_p
     import torch
 
     from lookalike.train.loop import Loop, NotFinite
-    from lookalike.train.split import split
+    from lookalike.train.parts import parts_of
     from lookalike.train.training import _prepare
 
-    parts = split(read_samples([images]), 0.2, seed=0)
+    settings = Settings(**{**SMALL, "epochs": 6})
     (tmp_path / "work").mkdir()
-    loop, _ = _prepare(parts.train, parts.validation, Settings(**{**SMALL, "epochs": 6}), tmp_path / "work")
+    loop, _ = _prepare(parts_of(read_samples([images]), settings), settings, tmp_path / "work")
     assert isinstance(loop, Loop)
 
     def poison(progress: Any) -> None:

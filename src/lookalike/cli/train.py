@@ -32,7 +32,7 @@ SETTINGS = {
     "loss": ("A loss, or several with weights (arcface+triplet:0.5); auto fits the labels.", "NAME"),
     "miner": ("Which pairs of a batch count: none, hard, semi-hard, multi-similarity, ...", "NAME"),
     "memory": ("Vectors of earlier batches that are compared too (XBM).", "N"),
-    "sampler": ("Who stands in a batch: auto, random, per-class, hierarchical, hard, pairs.", "NAME"),
+    "sampler": ("Who stands in a batch: auto, random, per-class, hierarchical, hard, pairs, triplets.", "NAME"),
     "batch": ("Images in a batch.", "N"),
     "per_class": ("Images of one class in a batch.", "N"),
     "epochs": ("Passes over the images.", "N"),
@@ -48,13 +48,15 @@ SETTINGS = {
     "augment": ("How strongly images are changed: none, light, medium, strong.", "NAME"),
     "flip": ("Mirror images at random; not for logos, text, characters.", None),
     "validation": ("Share that is kept apart to measure on, by whole classes where there are ten.", "X"),
-    "metric": ("Of that, which picks the best weights.", "KEY"),
+    "test": ("Share that nothing is picked by: measured once, at the end.", "X"),
+    "metric": ("Of the validation, which picks the best weights.", "KEY"),
     "patience": ("Looks without a better value before it stops; 0: never.", "N"),
     "evaluate_every": ("Epochs between two looks.", "N"),
     "teacher": ("An embedder whose vectors are imitated.", "NAME"),
     "teacher_weight": ("Of that, beside the labels.", "X"),
     "seed": ("Of everything random.", "N"),
     "device": ("auto, cpu, cuda or mps.", "NAME"),
+    "devices": ("GPUs that train together (processes, on a CPU); torchrun works too.", "N"),
     "threads": ("That decode images; 0: one a core.", "N"),
     "cache_mb": ("Of decoded images that are kept in memory.", "MB"),
     "save_every": ("Seconds between two checkpoints.", "SECONDS"),
@@ -79,9 +81,14 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--label", metavar="COLUMN", help="The column of the labels in a CSV.")
 @click.option("--unlabelled", is_flag=True, help="Train without labels, on views of single images.")
 @click.option("--validate-on", metavar="PATH", help="Labels of images to measure on, instead of a share kept apart.")
+@click.option("--test-on", metavar="PATH", help="Labels of images to test on, instead of a share (--test).")
+@click.option("--allow-leak", is_flag=True, help="Measure even on copies of images that were trained on.")
 @click.option("--out", required=True, metavar="FOLDER", help="The model. A run that was stopped goes on there.")
 @click.option("--config", metavar="FILE", type=click.Path(), help="A TOML file of the settings below.")
 @click.option("--restart", is_flag=True, help="Begin again, whatever is in --out.")
+@click.option(
+    "--int8", is_flag=True, help="Write the model in int8, too, and what that costs; of a finished run as well."
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @click.option("--sweep", is_flag=True, help="Compare losses under one budget, on classes that none has seen.")
 @click.option("--losses", metavar="A,B", help="Of the sweep. Default: fourteen of them.")
@@ -98,9 +105,12 @@ def command(
     label: str | None,
     unlabelled: bool,
     validate_on: str | None,
+    test_on: str | None,
+    allow_leak: bool,
     out: str,
     config: str | None,
     restart: bool,
+    int8: bool,
     quiet: bool,
     sweep: bool,
     losses: str | None,
@@ -113,7 +123,7 @@ def command(
 
     \b
     lookalike train --images catalogue/ --out model/                      a folder for each class
-    lookalike train --images photos/ --labels labels.csv --out model/     file,label or query,relevant or ...
+    lookalike train --images photos/ --labels labels.csv --out model/     file,label; query,relevant; triplets; ...
     lookalike train --images photos/ --unlabelled --out model/            no labels at all
     lookalike train --images catalogue/ --sweep --out sweep/              which loss?
 
@@ -130,19 +140,31 @@ def command(
         flags["matryoshka"] = [part.strip() for part in flags["matryoshka"].split(",")]
     how = resolve_config(Settings, file=config, environment=os.environ, prefix="LOOKALIKE_TRAIN_", flags=flags)
     samples = read_samples(images, labels, format=truth_format, label=label, unlabelled=unlabelled)
-    apart = read_samples(images, validate_on) if validate_on else None
-    say.message(f"{len(samples):,} images, {_known(samples)}.")
+    apart, tested = (read_samples(images, path) if path else None for path in (validate_on, test_on))
+    first = os.environ.get("RANK", "0") == "0"  # torchrun starts this several times; one of them speaks
+    if first:
+        say.message(f"{len(samples):,} images, {_known(samples)}.")
     if sweep:
         return _sweep(samples, out, how, losses, seeds, as_json=as_json)
     try:
-        with _bar(quiet=quiet or as_json) as on_progress:
-            made = train(samples, out, how, validation=apart, restart=restart, on_progress=on_progress)
+        with _bar(quiet=quiet or as_json or not first) as on_progress:
+            made = train(
+                samples,
+                out,
+                how,
+                validation=apart,
+                test=tested,
+                allow_leak=allow_leak,
+                restart=restart,
+                int8=int8,
+                on_progress=on_progress,
+            )
     except KeyboardInterrupt:
         say.message(f"Stopped. The same command goes on; what was learned is in {printable(out)}.")
         raise
-    if as_json:
+    if as_json and first:
         say.result(_json(made))
-    else:
+    elif first:
         _show(made)
     return 1 if made.broken else 0
 
@@ -166,6 +188,8 @@ def _sweep(samples: Any, out: str, how: Any, losses: str | None, seeds: int, *, 
 
 
 def _known(samples: Any) -> str:
+    if samples.kind == "triplets":
+        return f"{len(samples.triplets):,} triplets"
     if samples.kind == "pairs":
         return f"{len(samples.pairs):,} pairs"
     if samples.kind == "none":
@@ -188,8 +212,17 @@ def _option(text: str) -> tuple[str, Any]:
 def _show(made: Trained) -> None:
     for note in made.notes:
         say.message(note)
-    for key, value in made.figures.items():
-        click.echo(f"{key:12} {value.value:.4f}  [{value.low:.4f}, {value.high:.4f}]  n={value.n}")
+    for part, figures in (("validation", made.figures), ("test", made.test)):
+        for key, value in figures.items():
+            said = f"{key:12} {value.value:.4f}  [{value.low:.4f}, {value.high:.4f}]  n={value.n}"
+            click.echo(f"{part:10} {said}" if made.test else said)
+    if made.figures:
+        say.message(
+            "The validation picked the weights, so its figures are a little too good"
+            + ("; those of the test are not." if made.test else "; --test 0.2 keeps images apart for others.")
+        )
+    if made.int8 is not None:
+        say.message(made.int8.sentence())
     if made.broken:
         some = "; ".join(f"{printable(name)}: {why}" for name, why in list(made.broken.items())[:NAMED])
         say.message(f"{len(made.broken)} images could not be used: {some}")
@@ -203,6 +236,8 @@ def _show(made: Trained) -> None:
 
 
 def _json(made: Trained) -> dict[str, Any]:
+    from dataclasses import asdict
+
     return {
         "model": str(made.folder),
         "loss": made.loss,
@@ -210,6 +245,8 @@ def _json(made: Trained) -> dict[str, Any]:
         "steps": made.steps,
         "best_step": made.best_step,
         "metrics": {key: value.as_json() for key, value in made.figures.items()},
+        "test_metrics": {key: value.as_json() for key, value in made.test.items()},
+        "int8": None if made.int8 is None else asdict(made.int8),
         "resumed": made.resumed,
         "skipped": {
             "count": len(made.broken),

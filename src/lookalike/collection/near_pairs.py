@@ -82,7 +82,11 @@ def near_pairs(
     count = 0
     for place, left in enumerate(blocks(snapshot, left_rows, _LEFT)):
         # Within one set of rows, blocks of one size are met in one order, so what lies before this block is done.
-        right = blocks(snapshot, left_rows, _LEFT, skip=place) if within else blocks(other or snapshot, right_rows)
+        right = (
+            blocks(snapshot, left_rows, _LEFT, skip=place)
+            if within
+            else blocks(snapshot if other is None else other, right_rows)
+        )
         for block in right:
             part = _between(left, block, threshold, space)
             if within:

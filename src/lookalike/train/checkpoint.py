@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, ModelError
+from .settings import Settings
 
 __all__ = ["load_state", "save_state"]
 
@@ -17,11 +18,15 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     import torch
 
     aside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with aside.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with aside.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:  # Ctrl-C too
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def load_state(path: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
@@ -40,10 +45,11 @@ def load_state(path: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     except Exception as broken:  # torch's errors share no base
         raise ModelError(f"{path} cannot be read: {broken}", hint="Delete it to begin again.") from broken
     before = json.loads(state["settings"])
+    default = Settings().to_json()  # of what the version that began the run did not have yet
     # What only changes how fast it goes may change between two runs.
-    free = ("threads", "cache_mb", "device", "save_every")
+    free = ("threads", "cache_mb", "device", "devices", "save_every")
     for key in settings:
-        if key not in free and before.get(key) != settings[key]:
+        if key not in free and before.get(key, default.get(key)) != settings[key]:
             raise BadInput(
                 f"the run in {path.parent} was begun with {key} = {before.get(key)!r}, not {settings[key]!r}.",
                 hint="Give the same settings to go on, another --out, or --restart to begin again.",

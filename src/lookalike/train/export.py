@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ def write_model(
     *,
     about: Mapping[str, Any],
     figures: Mapping[str, Estimate],
+    tested: Mapping[str, Estimate] = MappingProxyType({}),
 ) -> None:
     """Write ``model.onnx``, ``preprocessor_config.json``, ``lookalike.json`` and ``README.md`` into the folder.
 
@@ -36,6 +38,7 @@ def write_model(
         backbone: what it was made of.
         about: what ``lookalike.json`` says of the training: settings, data, seed, loss.
         figures: of the validation; empty where nothing was kept apart.
+        tested: of images that nothing was picked by; empty where there are none.
 
     Raises:
         MissingExtra: the exporter is not installed. ModelError: ONNX Runtime gives other vectors than torch.
@@ -50,7 +53,7 @@ def write_model(
     )
     write_preprocess(preprocess, folder)
     metrics = {key: value.as_json() for key, value in figures.items()}
-    said = {
+    said: dict[str, Any] = {
         "name": folder.name,
         "dimension": network.dimension,
         "exported": {
@@ -60,21 +63,22 @@ def write_model(
         },
         "training": {**about, "metrics": metrics, "lookalike": __version__},
     }
+    if tested:
+        said["training"]["test_metrics"] = {key: value.as_json() for key, value in tested.items()}
     (folder / "lookalike.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
-    (folder / "README.md").write_text(_card(folder.name, network, backbone, about, figures), encoding="utf-8")
+    (folder / "README.md").write_text(_card(folder.name, network, backbone, about, figures, tested), encoding="utf-8")
 
 
 def _card(
-    name: str, network: Network, backbone: Backbone, about: Mapping[str, Any], figures: Mapping[str, Estimate]
+    name: str,
+    network: Network,
+    backbone: Backbone,
+    about: Mapping[str, Any],
+    figures: Mapping[str, Estimate],
+    tested: Mapping[str, Estimate],
 ) -> str:
     data, settings = about["data"], about["settings"]
-    rows = "\n".join(f"| {key} | {_interval(value)} | {value.n} |" for key, value in figures.items())
-    measured = (
-        f"On {data['validation']} images that were kept apart (by {data['split']}):\n\n| metric | value [95% interval] "
-        f"| queries |\n|---|---|---|\n{rows}\n"
-        if figures
-        else "No images were kept apart, so nothing was measured.\n"
-    )
+    measured = _measured(data, figures, tested, name)
     of = f", licence {backbone.licence}" if backbone.licence else ""
     return f"""# {name}
 
@@ -98,6 +102,43 @@ Turns an image into a vector of {network.dimension} numbers; alike images get al
 It has seen the kinds of images that it was trained on, resized to {backbone.side} x {backbone.side} pixels without
 keeping their shape. Measure it on your own with `lookalike evaluate --embedder {name}/`.
 """
+
+
+def _measured(
+    data: Mapping[str, Any], figures: Mapping[str, Estimate], tested: Mapping[str, Estimate], name: str
+) -> str:
+    """Return the figures, with a plain word on what each is worth."""
+    said = []
+    if tested:
+        said.append(
+            f"On the test, {data['test']} images that nothing was picked by (kept apart by {data['test_split']}):"
+            f"\n\n{_table(tested)}"
+        )
+        said += _copied(data, "test")
+    if figures:
+        said.append(
+            f"On the validation, {data['validation']} images that were kept apart (by {data['split']}). It also picked "
+            "the best weights of the run, and perhaps your settings, so these figures are a little too "
+            f"good{'' if tested else '; no test images were kept apart (`--test 0.2`)'}:\n\n{_table(figures)}"
+        )
+        said += _copied(data, "validation")
+    if not said:
+        return "No images were kept apart, so nothing was measured.\n"
+    return "\n".join(said)
+
+
+def _copied(data: Mapping[str, Any], part: str) -> list[str]:
+    found = data.get("copies", {}).get(part)
+    if not found:
+        return []
+    if found["kept"]:
+        return [f"{found['images']} of these images are copies of images that came before: too good once more.\n"]
+    return [f"{found['images']} more images were copies of others, and were left out.\n"]
+
+
+def _table(figures: Mapping[str, Estimate]) -> str:
+    rows = "\n".join(f"| {key} | {_interval(value)} | {value.n} |" for key, value in figures.items())
+    return f"| metric | value [95% interval] | queries |\n|---|---|---|\n{rows}\n"
 
 
 def _interval(value: Estimate) -> str:

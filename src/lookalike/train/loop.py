@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from ..errors import ModelError
+from ..errors import BadInput, ModelError
 from ..evaluate.summary import Estimate
 from .augment import augmentation
 from .checkpoint import load_state, save_state
@@ -28,10 +29,12 @@ from .schedule import share
 from .seeding import generator, seed_step
 from .settings import Settings
 from .targets import Labels
+from .together import ALONE, Group
 from .validate import Validation, embed_all, to_tensor
 
 __all__ = ["Loop", "NotFinite"]
 
+_ENOUGH = 0.1  # of the batches, that must hold two images that are alike
 _SMOOTH = 20  # steps whose mean loss is shown
 
 
@@ -56,6 +59,7 @@ class Loop:
         folder: of checkpoints and the log.
         pretrained: whether the backbone starts from somebody's weights.
         imitation: of a teacher; None for none.
+        group: the processes that train together; each has its own loop, in step with the others.
     """
 
     def __init__(
@@ -72,8 +76,11 @@ class Loop:
         folder: Path,
         pretrained: bool,
         imitation: Any = None,
+        group: Group = ALONE,
     ) -> None:
-        self.network, self.objective = network.to(device), objective.to(device)
+        self.group = group
+        self.network, self.objective = group.normalised_together(network.to(device)), objective.to(device)
+        self._forward = group.wrapped(self.network)
         self.samples, self.labels, self.pictures, self.validation = samples, labels, pictures, validation
         self.settings, self.device, self.folder = settings, device, folder
         self.imitation = imitation
@@ -86,7 +93,7 @@ class Loop:
         if settings.ema:
             swa = torch.optim.swa_utils
             self.average = swa.AveragedModel(
-                network, multi_avg_fn=swa.get_ema_multi_avg_fn(settings.ema), use_buffers=True
+                self.network, multi_avg_fn=swa.get_ema_multi_avg_fn(settings.ema), use_buffers=True
             )
         self.epoch, self.at, self.step, self.waited = 0, 0, 0, 0
         self.plans: Batches = []
@@ -120,7 +127,9 @@ class Loop:
         return True
 
     def save(self) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint; the first process alone does."""
+        if not self.group.first:
+            return
         save_state(
             self.folder / "state.pt",
             {
@@ -158,7 +167,7 @@ class Loop:
             OutOfMemory: it is not enough.
         """
         settings = self.settings
-        log = Log(self.folder, after=self.step)
+        log = Log(self.folder, after=self.step, mute=not self.group.first)
         try:
             with explained():
                 while self._goes_on():
@@ -185,16 +194,32 @@ class Loop:
     def _plans(self) -> Batches:
         vectors = None
         if self.sampler == "hard" and self.epoch:
-            rows, there = embed_all(self.network, self.pictures, self.device)
-            import numpy as np
-
+            rows, there = embed_all(self.network, self.pictures, self.device, group=self.group)
             vectors = np.zeros((len(self.samples), rows.shape[1]), np.float32)
             vectors[there] = rows
         settings = self.settings
         rng = generator(settings.seed, 1, self.epoch)
         asked = Asked(self.samples, self.labels, settings.batch, settings.per_class, rng, vectors)
         plans = batches_of(self.sampler, asked)
+        if not self.epoch:
+            self._check(plans)
         return [plan * self.labels.views for plan in plans]
+
+    def _check(self, plans: Batches) -> None:
+        """Refuse batches in which what compares pairs would hardly ever find two images that are alike."""
+        classes = self.labels.classes
+        miner = self.settings.miner != "none"
+        if classes is None or self.labels.views > 1 or not (miner or "pairs" in self.objective.needs):
+            return
+        some = sum(len(np.unique(classes[plan])) < len(plan) for plan in plans)
+        if some >= _ENOUGH * len(plans):
+            return
+        what = f"the miner {self.settings.miner!r}" if miner else f"the loss {self.objective.text!r}"
+        raise BadInput(
+            f"only {some} of {len(plans)} batches of {self.settings.batch} hold two images of one class, so {what} "
+            "mostly has nothing to choose from.",
+            hint="Raise --batch, or put several images of a class into one: --sampler per-class --per-class 4.",
+        )
 
     def _one_epoch(self, log: Log, on_progress: OnProgress) -> None:
         saved = time.monotonic()
@@ -217,35 +242,52 @@ class Loop:
                 saved = time.monotonic()
 
     def _batches(self) -> Iterator[tuple[Any, Any]]:
-        plans = self.plans[self.at :]
-        yield from self.pictures.batches(plans)
+        yield from self.pictures.batches([self.group.share(plan) for plan in self.plans[self.at :]])
 
     def _one_step(self, group: list[tuple[Any, Any]]) -> None:
-        seed_step(self.settings.seed, self.step)
+        seed_step(self.settings.seed, *self._own(self.step))
         rate = share(self.step, self.steps, warmup=self.settings.warmup)
         for parameters, highest in zip(self.optimiser.param_groups, self.highest, strict=True):
             parameters["lr"] = highest * rate
         total, used = 0.0, 0
-        for at, pixels in group:
+        for own, pixels in group:
+            parts = self.group.everyones(own)
+            at, counts = np.concatenate(parts), [len(part) for part in parts]
             if len(at) < 2:
                 continue  # the rest of it could not be read, and batch normalisation needs two
             used += 1
-            with self.autocast:
-                vectors = self.network(self.augment(to_tensor(pixels, self.device)))
-            auxiliary = self.network.auxiliary if self.network.auxiliary_dimension else None
-            loss = self.objective(vectors.float(), self.labels.batch(at), auxiliary) / len(group)
+            vectors, auxiliary = self._vectors(pixels, counts)
+            loss = self.objective(vectors, self.labels.batch(at), auxiliary) / len(group)
             if self.imitation is not None:
-                loss = loss + self.settings.teacher_weight * self.imitation(vectors.float(), at) / len(group)
+                loss = loss + self.settings.teacher_weight * self.imitation(vectors, at) / len(group)
             if not torch.isfinite(loss):
                 self._stop(at)
             (self.scaler.scale(loss) if self.scaler is not None else loss).backward()
             total += float(loss.detach())
-            self._seen += len(at)
+            self._seen += len(at)  # of all processes
         if used:
             self._descend()
             self.losses.append(total)
 
+    def _own(self, step: int) -> tuple[int, ...]:
+        """Return what the randomness of a step comes from: each process changes its images its own way."""
+        return (step,) if self.group.size == 1 else (step, self.group.rank)
+
+    def _vectors(self, pixels: Any, counts: list[int]) -> tuple[Any, Any]:
+        """Return the vectors of the images of all processes, and what the pooling wants classified beside."""
+        if not len(pixels):  # the others' images go on; this one keeps them company
+            pixels = np.zeros((1, *pixels.shape[1:]), np.uint8)
+        changed = self.augment(to_tensor(pixels, self.device))
+        with self.autocast:
+            vectors = self._forward(changed)
+        auxiliary = self.network.auxiliary if self.network.auxiliary_dimension else None
+        if self.group.size > 1:
+            seed_step(self.settings.seed, self.step)  # all draw the same pairs
+        vectors = self.group.rows(vectors.float(), counts)
+        return vectors, None if auxiliary is None else self.group.rows(auxiliary.float(), counts)
+
     def _descend(self) -> None:
+        self.group.average_gradients(self.objective.parameters())
         if self.scaler is not None:
             self.scaler.step(self.optimiser)
             self.scaler.update()
@@ -268,7 +310,9 @@ class Loop:
             self.best, self.best_step = _copied(network), self.step
             return
         with torch.no_grad():
-            figures = self.validation.measure(network, self.device, changed=self.augment, seed=self.settings.seed)
+            figures = self.validation.measure(
+                network, self.device, changed=self.augment, seed=self.settings.seed, group=self.group
+            )
         found = figures[self.validation.metric]
         log.write(
             step=self.step,
@@ -284,6 +328,12 @@ class Loop:
             self.figures, self.waited = figures, 0
         else:
             self.waited += 1
+
+    def broken(self) -> dict[str, str]:
+        """Return the names of the images that could not be used, with the reason."""
+        found = [at_why for part in self.group.everyones(self.pictures.broken) for at_why in part.items()]
+        broken = {self.samples.names[at]: why for at, why in found}
+        return broken if self.validation is None else broken | self.validation.broken(self.group)
 
     def _speed(self) -> dict[str, float]:
         spent = time.monotonic() - self._clock

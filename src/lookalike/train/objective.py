@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -29,6 +30,7 @@ def loss_for(settings: Settings, labels: Labels) -> str:
     several each          graded                uses how much two images have in common
     pairs, groups         multi-similarity      the groups are classes
     pairs, also unlike    contrastive           looks at what was said and nothing else
+    triplets              triplet               each as it was said
     none                  nt-xent               two views of an image against all others
     ====================  ====================  =======================================================
 
@@ -42,6 +44,8 @@ def loss_for(settings: Settings, labels: Labels) -> str:
             return "graded"
         if labels.kind == "none":
             return "nt-xent"
+        if labels.kind == "triplets":
+            return "triplet"
         return "multi-similarity" if labels.classes is not None else "contrastive"
     if settings.loss == "none":
         if not settings.teacher:
@@ -49,7 +53,9 @@ def loss_for(settings: Settings, labels: Labels) -> str:
         return "none"
     for name, _ in parse_losses(settings.loss):
         if entry(name).needs == "classes" and labels.classes is None:
-            what = {"label-sets": "several labels", "pairs": "pairs"}.get(labels.kind, "no labels")
+            what = {"label-sets": "several labels", "pairs": "pairs", "triplets": "triplets"}.get(
+                labels.kind, "no labels"
+            )
             raise BadInput(
                 f"the loss {name!r} needs one class for each image, but these have {what}.",
                 hint="Use --loss auto, or one of those that compare pairs, such as multi-similarity.",
@@ -83,7 +89,7 @@ class Objective(nn.Module):
             for name, _ in self.parts
         )
         self.miner = create_miner(settings.miner)
-        if self.miner is not None and labels.kind not in ("classes", "pairs"):
+        if self.miner is not None and labels.classes is None:
             raise BadInput(
                 f"the miner {settings.miner!r} needs a class for each image.",
                 hint="Leave --miner out for these labels.",
@@ -133,5 +139,8 @@ class Objective(nn.Module):
         if classes is not None:
             chosen = self.miner(vectors, classes) if self.miner is not None and self.mines[number] else None
             return loss(vectors, classes, chosen)
-        pairs = tuple(torch.from_numpy(part).to(vectors.device) for part in batch.pairs())
-        return loss(vectors, None, pairs)
+        said = batch.pairs()
+        if batch.triplets is not None and entry(self.parts[number][0]).takes_triplets:
+            said = tuple(batch.triplets.T)
+        chosen = tuple(torch.from_numpy(np.ascontiguousarray(part)).to(vectors.device) for part in said)
+        return loss(vectors, None, chosen)

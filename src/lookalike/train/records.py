@@ -44,10 +44,14 @@ class Log:
     Args:
         folder: where ``log.csv`` stands.
         after: the last step that counts: lines of later steps, of a run that was killed, are taken out.
+        mute: write nothing: another process of the run does.
     """
 
-    def __init__(self, folder: Path, *, after: int) -> None:
+    def __init__(self, folder: Path, *, after: int, mute: bool = False) -> None:
         self._path = folder / "log.csv"
+        self._mute, self._board = mute, None
+        if mute:
+            return
         rows: list[Mapping[str, str]] = []
         if self._path.is_file():
             with self._path.open(newline="", encoding="utf-8") as file:
@@ -60,6 +64,8 @@ class Log:
 
     def write(self, **values: Any) -> None:
         """Write one line."""
+        if self._mute:
+            return
         with self._path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, COLUMNS).writerow(values)
         if self._board is not None:

@@ -18,7 +18,7 @@ from ..nearest_name import choices
 from .samples import Samples
 from .targets import Labels
 
-__all__ = ["SAMPLERS", "Asked", "batches_of", "sampler_for"]
+__all__ = ["BY_CLASS", "SAMPLERS", "Asked", "batches_of", "sampler_for"]
 
 Ints = npt.NDArray[np.int64]
 Batches = list[list[int]]
@@ -108,6 +108,28 @@ def _by_pair(asked: Asked) -> Batches:
     return _filled(asked, [turns[at] for at in asked.rng.permutation(len(turns))])
 
 
+def _by_triplet(asked: Asked) -> Batches:
+    """Every triplet once, its three images in one batch; those of one anchor mostly together."""
+    triplets = asked.samples.triplets
+    if triplets is None:
+        raise BadInput("the sampler 'triplets' needs labels that say triplets.", hint="Use --sampler auto.")
+    if asked.batch < 3:
+        raise BadInput(f"a batch of {asked.batch} holds no triplet.", hint="Raise --batch to 3 or more.")
+    turn = asked.rng.permutation(len(asked.samples))  # of the anchors
+    order = np.lexsort((asked.rng.permutation(len(triplets)), turn[triplets[:, 0]]))
+    batches: Batches = []
+    current: dict[int, None] = {}
+    for triplet in triplets[order].tolist():
+        fresh = [at for at in triplet if at not in current]
+        if current and len(current) + len(fresh) > asked.batch:
+            batches.append(list(current))
+            current, fresh = {}, triplet
+        current.update(dict.fromkeys(fresh))
+    return [*batches, list(current)] if current else batches
+
+
+BY_CLASS = ("hard", "hierarchical", "per-class")  # need a class for each image
+
 SAMPLERS: Mapping[str, Callable[[Asked], Batches]] = MappingProxyType(
     {
         "hard": _hard,
@@ -115,6 +137,7 @@ SAMPLERS: Mapping[str, Callable[[Asked], Batches]] = MappingProxyType(
         "pairs": _by_pair,
         "per-class": _by_class,
         "random": _random,
+        "triplets": _by_triplet,
     }
 )
 
@@ -126,12 +149,14 @@ def sampler_for(name: str, labels: Labels, *, needs: str) -> str:
         UnknownName: no such sampler. BadInput: it needs classes that are not there.
     """
     if name == "auto":
+        if labels.kind == "triplets":
+            return "triplets"
         if labels.kind == "pairs" and labels.classes is None:
             return "pairs"
         return "per-class" if labels.classes is not None and needs != "classes" else "random"
     if name not in SAMPLERS:
         raise UnknownName(f"unknown sampler {name!r}.", hint=choices(name, ["auto", *SAMPLERS]))
-    if name in ("per-class", "hierarchical", "hard") and labels.classes is None:
+    if name in BY_CLASS and labels.classes is None:
         raise BadInput(f"the sampler {name!r} needs a class for each image.", hint="Use --sampler random.")
     return name
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 from typing import Literal
 
 import numpy as np
@@ -16,10 +17,11 @@ from ..evaluate.truth import Truth, read_truth
 from ..evaluate.truth.base import Ints, LabelSets, Pairs
 from ..evaluate.truth.joining import match
 from ..images import Item, Skipped, scan
+from ..images.printable import printable
 
 __all__ = ["Kind", "Samples", "lone_classes", "read_samples"]
 
-Kind = Literal["classes", "label-sets", "pairs", "none"]
+Kind = Literal["classes", "label-sets", "pairs", "triplets", "none"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -31,6 +33,8 @@ class Samples:
         sources: (M,), where their bytes are.
         labels: the labels of each image; None where there are pairs, or nothing.
         pairs: which images belong together, which (grade 0) do not.
+        triplets: (T, 3), positions: the first image is more like the second than the third. ``pairs`` says the same as
+            far as pairs can.
         notes: what was left out, in sentences.
     """
 
@@ -38,6 +42,7 @@ class Samples:
     sources: tuple[str, ...]
     labels: LabelSets | None = None
     pairs: Pairs | None = None
+    triplets: Ints | None = None
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -47,7 +52,7 @@ class Samples:
     def kind(self) -> Kind:
         """Return which sort of labels there is."""
         if self.pairs is not None:
-            return "pairs"
+            return "pairs" if self.triplets is None else "triplets"
         if self.labels is None:
             return "none"
         return "classes" if (self.labels.sizes == 1).all() else "label-sets"
@@ -63,10 +68,13 @@ class Samples:
         """Return some of the images, in the given order; labels that none of them has are forgotten."""
         places = np.asarray(at, np.int64)
         labels = None if self.labels is None else LabelSets.of(self.labels.of_item(int(place)) for place in places)
-        pairs = None
+        pairs = triplets = None
+        new = np.full(len(self), -1, np.int64)
+        new[places] = np.arange(len(places))
+        if self.triplets is not None:
+            triplets = new[self.triplets]
+            triplets = triplets[(triplets >= 0).all(axis=1)]
         if self.pairs is not None:
-            new = np.full(len(self), -1, np.int64)
-            new[places] = np.arange(len(places))
             first, second = new[self.pairs.query], new[self.pairs.item]
             kept = (first >= 0) & (second >= 0)
             pairs = Pairs(first[kept], second[kept], self.pairs.grades[kept])
@@ -75,6 +83,7 @@ class Samples:
             sources=tuple(self.sources[at] for at in places),
             labels=labels,
             pairs=pairs,
+            triplets=triplets,
         )
 
     def truth(self, path: Path = Path("training labels")) -> Truth:
@@ -95,6 +104,8 @@ class Samples:
                 f"{self.names[a]}\t{self.names[b]}\t{grade:g}"
                 for a, b, grade in zip(self.pairs.query, self.pairs.item, self.pairs.grades, strict=True)
             ]
+        if self.triplets is not None:
+            lines += ["\t".join(self.names[at] for at in triplet) for triplet in self.triplets]
         return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -153,12 +164,30 @@ def _by_folder(items: dict[str, Item], places: Sequence[str], notes: list[str]) 
     if len(labelled) < len(items):
         notes.append(f"{len(items) - len(labelled)} images lie in no folder of a class and are left out")
     labels = LabelSets.of([named[name]] for name in labelled)
+    if empty := _empty_folders(items, places):
+        some = ", ".join(map(printable, empty[:3]))
+        notes.append(f"{len(empty)} folders hold no image and are no class: {some}")
     return Samples(
         names=tuple(labelled),
         sources=_sources(items[name] for name in labelled),
         labels=labels,
         notes=tuple(notes),
     )
+
+
+def _empty_folders(items: dict[str, Item], places: Sequence[str]) -> list[str]:
+    """Return the folders in which no image lies, near or far; of folders on this machine."""
+    used = {str(above) for item in items.values() for above in PurePath(item.source).parents}
+    found: list[str] = []
+    for place in places:
+        top = Path(place).expanduser().absolute()
+        if str(top) not in used:
+            continue  # an archive or a list, or nothing in it is an image
+        for where, below, _ in os.walk(top):
+            below[:] = [name for name in below if not name.startswith(".")]
+            if where not in used:
+                found.append(str(Path(where).relative_to(top)))
+    return sorted(found)
 
 
 def _by_truth(truth: Truth, items: dict[str, Item], notes: list[str]) -> Samples:
@@ -180,12 +209,23 @@ def _by_truth(truth: Truth, items: dict[str, Item], notes: list[str]) -> Samples
         sources=tuple(found[at].source if at in found else "" for at in range(len(truth))),
         labels=truth.labels,
         pairs=truth.pairs,
+        triplets=truth.triplets,
     )
     kept = [at for at in range(len(truth)) if at in found and (truth.labels is None or truth.labels.sizes[at])]
     if truth.labels is not None and len(kept) < len(found):
         notes.append(f"{len(found) - len(kept)} images have no label and are left out")
     part = whole.part(kept)
-    return Samples(names=part.names, sources=part.sources, labels=part.labels, pairs=part.pairs, notes=tuple(notes))
+    if part.triplets is not None and truth.triplets is not None and not len(part.triplets):
+        raise BadInput(
+            f"none of the {len(truth.triplets)} triplets of {truth.path} has all of its three images there.",
+            hint="Names join by the path below --images, or by its end.",
+        )
+    if part.pairs is not None and not len(part.pairs):
+        raise BadInput(
+            f"no line of {truth.path} joins two of the images: those that it names are not all there.",
+            hint="Names join by the path below --images, or by its end.",
+        )
+    return replace(part, notes=tuple(notes))
 
 
 def lone_classes(samples: Samples) -> list[str]:

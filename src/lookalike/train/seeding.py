@@ -12,10 +12,10 @@ def generator(seed: int, *path: int) -> np.random.Generator:
     return np.random.default_rng([seed, *path])
 
 
-def seed_step(seed: int, step: int) -> None:
+def seed_step(seed: int, step: int, *path: int) -> None:
     """Set the generators that the libraries draw from (torch's, numpy's global one) for one step."""
     import torch
 
-    number = int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+    number = int(np.random.SeedSequence([seed, step, *path]).generate_state(1)[0])
     torch.manual_seed(number)
     np.random.seed(number)  # noqa: NPY002 - pytorch-metric-learning draws from it

@@ -44,6 +44,8 @@ class Settings:
         augment: how strongly images are changed: ``none``, ``light``, ``medium``, ``strong``.
         flip: mirror images at random; not for text, logos and characters.
         validation: share of the classes (of the images, where there are few classes) that is kept apart.
+        test: share that is kept apart from both, and looked at once, when all is done: figures that nothing was picked
+            by.
         metric: of the validation, which picks the best weights.
         patience: evaluations without a better value before training stops; 0 never stops early.
         evaluate_every: epochs between two evaluations.
@@ -51,6 +53,7 @@ class Settings:
         teacher_weight: of that part of the loss; the labels' part has 1.
         seed: of everything random.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        devices: GPUs (processes, on a CPU) that train together, each on its part of every batch.
         threads: that decode images; 0 takes one a core.
         cache_mb: of decoded images that are kept in memory for the next epoch.
         save_every: seconds between two checkpoints within an epoch: what a kill can cost.
@@ -82,6 +85,7 @@ class Settings:
     augment: str = "medium"
     flip: bool = True
     validation: float = 0.2
+    test: float = 0.0
     metric: str = "map"
     patience: int = 5
     evaluate_every: int = 1
@@ -89,6 +93,7 @@ class Settings:
     teacher_weight: float = 1.0
     seed: int = 0
     device: str = "auto"
+    devices: int = 1
     threads: int = 0
     cache_mb: int = 2000
     save_every: float = 60.0
@@ -96,7 +101,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, least in (
-            *(("batch", 2), ("per_class", 1), ("accumulate", 1), ("evaluate_every", 1), ("dimensions", 0), ("side", 0)),
+            *(("batch", 2), ("per_class", 1), ("devices", 1), ("accumulate", 1), ("evaluate_every", 1)),
+            *(("dimensions", 0), ("side", 0)),
             *(("epochs", 0), ("steps", 0), ("memory", 0), ("patience", 0), ("threads", 0), ("cache_mb", 0)),
         ):
             if getattr(self, name) < least:
@@ -104,7 +110,7 @@ class Settings:
         for name in ("rate", "loss_rate"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise BadInput(f"{name} must be above 0 and finite, got {getattr(self, name)}.")
-        for name, most in (("warmup", 1.0), ("ema", 1.0), ("validation", 1.0)):
+        for name, most in (("warmup", 1.0), ("ema", 1.0), ("validation", 1.0), ("test", 1.0)):
             if not 0 <= getattr(self, name) < most:
                 raise BadInput(f"{name} must be in [0, {most:g}), got {getattr(self, name)}.")
         for name in ("backbone_rate", "decay", "teacher_weight"):

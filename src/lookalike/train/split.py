@@ -28,18 +28,18 @@ class Split:
     by: str
 
 
-def split(samples: Samples, share: float, *, seed: int) -> Split:
+def split(samples: Samples, share: float, *, seed: int, purpose: int = 7) -> Split:
     """Keep a share of the classes apart; of the images, where there are fewer than ``FEW`` classes or none.
 
     Args:
         samples: what there is.
         share: in [0, 1); 0 keeps nothing apart.
-        seed: of the draw.
+        seed, purpose: of the draw; another purpose draws others.
 
     Raises:
         BadInput: nothing would be left to train on.
     """
-    rng = np.random.default_rng([seed, 7])
+    rng = np.random.default_rng([seed, purpose])
     units, by = _units(samples)
     if not share:
         return Split(samples, samples.part([]), by)

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import BadInput
 from ..evaluate.summary import Estimate
 from .losses import parse_losses
+from .parts import without_copies
 from .samples import Samples
 from .settings import Settings
 from .split import split
@@ -89,9 +90,12 @@ def sweep(
     parts = split(samples, TEST, seed=settings.seed)
     seen, test = parts.train, parts.validation
     inner = split(seen, settings.validation or 0.2, seed=settings.seed)
+    sides = {"training": inner.train, "validation": inner.validation, "test": test}
+    without_copies(sides, settings, memory=folder / "copies.json")
+    test = sides["test"]
     outcomes: list[Outcome] = []
     for loss in losses:
-        tuned = [_tune(inner.train, inner.validation, folder, settings, loss, factor) for factor in tries]
+        tuned = [_tune(inner.train, sides["validation"], folder, settings, loss, factor) for factor in tries]
         best, rate = max(tuned)
         runs = [_test(seen, test, folder, replace(settings, loss=loss, rate=rate, seed=seed)) for seed in range(seeds)]
         metrics = {key: _over_seeds([run[key] for run in runs]) for key in METRICS}
@@ -140,7 +144,7 @@ def _figures(samples: Samples, apart: Samples, folder: Path, settings: Settings,
         kept = json.loads(done.read_text(encoding="utf-8"))
         if kept["settings"] == settings.to_json() and kept["data"] == samples.digest:
             return dict(kept["metrics"])
-    figures: dict[str, Estimate] = train(samples, run, settings, validation=apart).figures
+    figures: dict[str, Estimate] = train(samples, run, settings, validation=apart, leak_check=False).figures
     metrics = {key: value.value for key, value in figures.items()}
     said: dict[str, Any] = {"settings": settings.to_json(), "data": samples.digest, "metrics": metrics}
     done.write_text(json.dumps(said), encoding="utf-8")

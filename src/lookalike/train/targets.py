@@ -23,10 +23,13 @@ class Batch:
     Attributes:
         classes: int64 (B,), the class of each; None where images have none of their own.
         overlap: float32 (B, B), how much two images have in common, in [0, 1]; NaN where nothing is known.
+        triplets: (T, 3), places in the batch: the first is more like the second than the third; None where nothing was
+            said in this way.
     """
 
     classes: Ints | None
     overlap: npt.NDArray[np.float32]
+    triplets: Ints | None = None
 
     def pairs(self) -> tuple[Ints, Ints, Ints, Ints]:
         """Return the alike pairs (a, p) and the others (a, n), each both ways round, as PML's ``indices_tuple``."""
@@ -60,10 +63,14 @@ class Labels:
         self.classes: Ints | None = None
         self._sets = samples.labels if samples.kind == "label-sets" else None
         self._graded: dict[tuple[int, int], float] | None = None
+        self._triplets = samples.triplets
+        self._of_anchor: dict[int, list[int]] = {}  # anchor -> its triplets
+        for number, anchor in enumerate(() if self._triplets is None else self._triplets[:, 0]):
+            self._of_anchor.setdefault(int(anchor), []).append(number)
         if samples.kind == "classes":
             self.classes = np.unique(samples.classes, return_inverse=True)[1].astype(np.int64)
         elif samples.pairs is not None:
-            if (samples.pairs.grades > 0).all():
+            if samples.triplets is None and (samples.pairs.grades > 0).all():
                 self.classes = np.unique(held_together(samples), return_inverse=True)[1].astype(np.int64)
             else:
                 table = zip(samples.pairs.query, samples.pairs.item, samples.pairs.grades, strict=True)
@@ -87,8 +94,18 @@ class Labels:
                     grade = self._graded.get((int(a), int(b)))
                     if grade is not None:
                         overlap[i, j] = min(grade, 1.0)
-            return Batch(None, np.where(same, np.float32(1), overlap))
+            return Batch(None, np.where(same, np.float32(1), overlap), self._said(places))
         return Batch(np.unique(places, return_inverse=True)[1].astype(np.int64), same.astype(np.float32))
+
+    def _said(self, places: Ints) -> Ints | None:
+        """Return the triplets whose images are all there, by place."""
+        if self._triplets is None:
+            return None
+        place = {int(at): row for row, at in enumerate(places)}
+        numbers = [number for at in place for number in self._of_anchor.get(at, ())]
+        rows = [[place.get(int(at), -1) for at in self._triplets[number]] for number in numbers]
+        found = np.array(rows, np.int64).reshape(-1, 3)
+        return found[(found >= 0).all(axis=1)]
 
     def _jaccard(self, places: Ints) -> npt.NDArray[np.float32]:
         assert self._sets is not None

@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadInput
 from ..evaluate.summary import Estimate
 from .device import choose_device, require_torch
+from .launch import Place, launched, place_of_environment
+from .parts import Parts, parts_of
 from .pictures import Pictures
 from .records import OnProgress
+from .samplers import BY_CLASS, sampler_for
 from .samples import Samples, lone_classes
 from .settings import Settings
-from .split import split
 from .targets import Labels
 
 if TYPE_CHECKING:
+    from .backbones import Backbone
+    from .int8 import Int8
     from .loop import Loop
+    from .together import Group
+    from .validate import Validation
 
 __all__ = ["Trained", "train"]
 
@@ -34,10 +40,12 @@ class Trained:
         folder: the model.
         loss, sampler: what ``auto`` became.
         steps, best_step: taken, and where the best weights were found.
-        figures: of the validation, at the best step.
+        figures: of the validation, at the best step; it picked that step, so they are a little too good.
+        test: of the images that nothing was picked by; empty where there are none.
         resumed: it went on where an earlier run stopped.
         broken: names of images that could not be used, with the reason.
         notes: in sentences.
+        int8: what int8 costs, where it was asked for.
     """
 
     folder: Path
@@ -47,8 +55,10 @@ class Trained:
     best_step: int
     figures: dict[str, Estimate]
     resumed: bool
+    test: dict[str, Estimate] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    int8: Int8 | None = None
 
 
 def train(
@@ -57,7 +67,11 @@ def train(
     settings: Settings | None = None,
     *,
     validation: Samples | None = None,
+    test: Samples | None = None,
+    allow_leak: bool = False,
+    leak_check: bool = True,
     restart: bool = False,
+    int8: bool = False,
     on_progress: OnProgress = lambda progress: None,
 ) -> Trained:
     """Train a model and write its folder; a run that was stopped goes on where it was.
@@ -67,52 +81,103 @@ def train(
         out: the model's folder; its checkpoints stand below it in ``training/``.
         settings: how; None takes the defaults.
         validation: images to measure on; None keeps a share of ``samples`` apart.
+        test: images that are measured once, at the end; None keeps ``settings.test`` of ``samples`` apart.
+        allow_leak: measure even on copies of training images, where ``validation`` or ``test`` hold such.
+        leak_check: look for copies.
         restart: begin again, whatever is in ``out``.
+        int8: write the model in int8, too, into ``int8/``, and what that costs into its card.
         on_progress: called after each step.
 
     Returns:
         The folder and the figures of the best weights.
 
     Raises:
-        BadInput: settings, labels or images that cannot be trained on.
+        BadInput: settings, labels or images that cannot be trained on, or copies of them in what they are measured on.
         MissingExtra: torch is not installed. OutOfMemory: it is not enough.
         NotFinite: the loss became NaN; the best weights so far are in ``out``.
         ModelError: a backbone that cannot be had.
     """
     settings = settings or Settings()
     require_torch()
+    _check_devices(settings)
+    arguments: dict[str, Any] = {
+        "samples": samples,
+        "out": out,
+        "settings": settings,
+        "validation": validation,
+        "test": test,
+        "allow_leak": allow_leak,
+        "leak_check": leak_check,
+        "restart": restart,
+        "int8": int8,
+    }
+    place = place_of_environment()
+    if place is None and settings.devices > 1:
+        made: Trained = launched(settings.devices, _train, arguments, on_progress)
+        return made
+    return _train(**arguments, place=place, on_progress=on_progress)
+
+
+def _train(
+    *,
+    samples: Samples,
+    out: str | Path,
+    settings: Settings,
+    validation: Samples | None,
+    test: Samples | None,
+    allow_leak: bool,
+    leak_check: bool,
+    restart: bool,
+    int8: bool,
+    place: Place | None,
+    on_progress: OnProgress,
+) -> Trained:
+    """Do the work of ``train`` in one of its processes."""
+    from .loop import NotFinite
+
+    device, group = _group(settings, place)
     folder = Path(out).expanduser().absolute()
     work = folder / WORK
-    if restart and work.is_dir():
-        shutil.rmtree(work)
-    notes = list(samples.notes)
-    if validation is None:
-        parts = split(samples, settings.validation, seed=settings.seed)
-        samples, validation, by = parts.train, parts.validation, parts.by
-    else:
-        _check_apart(samples, validation)
-        by = "its own list"
-    lone = lone_classes(samples)
+
+    def begin() -> Parts:
+        if restart and work.is_dir():
+            shutil.rmtree(work)
+        work.mkdir(parents=True, exist_ok=True)
+        for left in work.glob("*.part"):  # by a run that was killed
+            left.unlink()
+        return parts_of(
+            samples,
+            settings,
+            validation=validation,
+            test=test,
+            allow_copies=allow_leak,
+            check=leak_check,
+            memory=work / "copies.json",
+        )
+
+    parts = group.from_first(begin)
+    notes = [*samples.notes, *parts.notes]
+    lone = lone_classes(parts.train)
     if lone:
         notes.append(f"{len(lone)} classes have a single image, which is alike to nothing: {', '.join(lone[:3])}")
-    work.mkdir(parents=True, exist_ok=True)
-    loop, backbone = _prepare(samples, validation if len(validation) else None, settings, work)
+    loop, backbone = _prepare(parts, settings, work, device, group)
     resumed = loop.restore()
     about = {
         "settings": settings.to_json(),
         "loss": loop.objective.text,
         "sampler": loop.sampler,
         "data": {
-            "images": len(samples),
-            "kind": samples.kind,
+            "images": len(parts.train),
+            "kind": parts.train.kind,
             "classes": loop.labels.count,
-            "validation": len(validation),
-            "split": by,
-            "sha256": samples.digest,
+            "validation": len(parts.validation),
+            "split": parts.by,
+            "test": len(parts.test),
+            "test_split": parts.test_by,
+            "copies": parts.copies,
+            "sha256": parts.train.digest,
         },
     }
-    from .loop import NotFinite
-
     stopped: NotFinite | None = None
     try:
         loop.run(on_progress)  # Ctrl-C may come amid a step, so what was saved last is what the next run goes on from
@@ -120,12 +185,25 @@ def train(
         if loop.best is None:
             raise
         stopped = failed
-    _write(folder, loop, backbone, about)
+    if loop.best is not None:
+        loop.network.load_state_dict(loop.best)
+    test_part = _validation(parts.test, backbone, settings, group) if len(parts.test) else None
+    tested = _tested(test_part, loop, notes)
+
+    def write() -> Int8 | None:
+        _write(folder, loop, backbone, about, tested)
+        if not int8:
+            shutil.rmtree(folder / "int8", ignore_errors=True)  # of other weights
+            return None
+        from .int8 import write_int8
+
+        return write_int8(folder, loop.pictures, test_part or loop.validation, seed=settings.seed)
+
+    smaller = group.from_first(write)
     if stopped is not None:
         raise stopped
-    broken = {samples.names[at]: why for at, why in loop.pictures.broken.items()}
-    if loop.validation is not None:
-        broken |= {validation.names[at]: why for at, why in loop.validation.pictures.broken.items()}
+    broken = parts.broken | loop.broken() | ({} if test_part is None else test_part.broken(group))
+    group.leave()
     return Trained(
         folder,
         loop.objective.text,
@@ -134,62 +212,106 @@ def train(
         loop.best_step,
         loop.figures,
         resumed,
+        tested,
         broken,
         tuple(notes),
+        smaller,
     )
 
 
-def _prepare(samples: Samples, validation: Samples | None, settings: Settings, work: Path) -> tuple[Loop, Any]:
+def _group(settings: Settings, place: Place | None) -> tuple[str, Group]:
+    """Return the device of this process, and the group that it is one of."""
+    import torch
+
+    from .together import ALONE, meet
+
+    device = choose_device(settings.device)
+    if place is None:
+        return device, ALONE
+    if device == "cuda":
+        torch.cuda.set_device(place.local)
+    else:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // place.size))
+    return device, meet(place.rank, place.size, device=device, place=place.meeting)
+
+
+def _prepare(
+    parts: Parts, settings: Settings, work: Path, device: str = "cpu", group: Group | None = None
+) -> tuple[Loop, Backbone]:
     from .backbones import open_backbone
     from .loop import Loop
     from .network import Network
     from .objective import Objective
     from .seeding import seed_step
-    from .validate import Validation
+    from .together import ALONE
 
+    group = group or ALONE
+    samples = parts.train
     labels = Labels(samples, views=2 if samples.kind == "none" else 1)
-    _check(samples, labels, settings)
-    device = choose_device(settings.device)
     seed_step(settings.seed, 1 << 29)  # of the weights that start at random
+    if not group.first:
+        group.wait()  # weights are fetched once
     backbone = open_backbone(settings.backbone, side=settings.side)
+    if group.first:
+        group.wait()
     network = Network(backbone, settings)
     objective = Objective(settings, labels, dimension=network.dimension, auxiliary=network.auxiliary_dimension)
-    threads = settings.threads or os.cpu_count() or 1
-
-    def pictures(of: Samples) -> Pictures:
-        return Pictures(of.sources, backbone.side, threads, settings.cache_mb)
-
+    sampler = sampler_for(settings.sampler, labels, needs=objective.needs[0] if objective.needs else "pairs")
+    _check(samples, labels, settings, sampler)
     imitation = None
     if settings.teacher:
         from .teacher import Imitation, teacher_vectors
 
-        imitation = Imitation(teacher_vectors(settings.teacher, samples, work / "teacher.npz"))
+        made = group.from_first(lambda: teacher_vectors(settings.teacher, samples, work / "teacher.npz"))
+        imitation = Imitation(made)
+    validation = _validation(parts.validation, backbone, settings, group) if len(parts.validation) else None
     loop = Loop(
         network=network,
         objective=objective,
         samples=samples,
         labels=labels,
-        pictures=pictures(samples),
-        validation=None if validation is None else Validation(validation, pictures(validation), settings.metric),
+        pictures=_pictures(samples, backbone, settings, group),
+        validation=validation,
         settings=settings,
         device=device,
         folder=work,
         pretrained=backbone.pretrained,
         imitation=imitation,
+        group=group,
     )
     return loop, backbone
 
 
-def _write(folder: Path, loop: Loop, backbone: Any, about: dict[str, Any]) -> None:
+def _tested(test: Validation | None, loop: Loop, notes: list[str]) -> dict[str, Estimate]:
+    """Return the figures of the test."""
+    if test is None:
+        return {}
+    try:
+        return test.measure(loop.network, loop.device, changed=loop.augment, seed=loop.settings.seed, group=loop.group)
+    except BadInput as failed:  # the model is worth writing all the same
+        notes.append(f"the test could not be measured: {failed.message}")
+        return {}
+
+
+def _pictures(of: Samples, backbone: Backbone, settings: Settings, group: Group) -> Pictures:
+    threads = settings.threads or os.cpu_count() or 1
+    return Pictures(of.sources, backbone.side, max(1, threads // group.size), settings.cache_mb // group.size)
+
+
+def _validation(of: Samples, backbone: Backbone, settings: Settings, group: Group) -> Validation:
+    from .validate import Validation
+
+    return Validation(of, _pictures(of, backbone, settings, group), settings.metric)
+
+
+def _write(folder: Path, loop: Loop, backbone: Backbone, about: dict[str, Any], tested: dict[str, Estimate]) -> None:
     from .export import write_model
 
-    if loop.best is not None:
-        loop.network.load_state_dict(loop.best)
     said = {**about, "steps": loop.step, "best_step": loop.best_step}
-    write_model(folder, loop.network, backbone, about=said, figures=loop.figures)
+    write_model(folder, loop.network, backbone, about=said, figures=loop.figures, tested=tested)
 
 
-def _check(samples: Samples, labels: Labels, settings: Settings) -> None:
+def _check(samples: Samples, labels: Labels, settings: Settings, sampler: str) -> None:
     if labels.classes is not None and labels.count < 2:
         raise BadInput(
             f"the images to train on are all of one class, {samples.labels.names[0]!r}."
@@ -197,11 +319,21 @@ def _check(samples: Samples, labels: Labels, settings: Settings) -> None:
             else "the pairs hold all images together, so there is nothing that is not alike.",
             hint="Give images of at least two classes.",
         )
-    if labels.classes is not None and settings.batch < 2 * settings.per_class:
+    if labels.classes is not None and labels.count == len(samples):
+        raise BadInput(
+            "each class has a single image, so no two images are alike.",
+            hint="Give classes with several images, or train without labels (--unlabelled).",
+        )
+    if sampler in BY_CLASS and settings.batch < 2 * settings.per_class:
         raise BadInput(
             f"a batch of {settings.batch} holds fewer than two classes of {settings.per_class} images, so it has "
             "nothing to tell apart.",
             hint=f"Raise --batch to {2 * settings.per_class} or more, or lower --per-class.",
+        )
+    if samples.triplets is not None and not len(samples.triplets):
+        raise BadInput(
+            "no triplet has all of its three images among those to train on.",
+            hint="Look at the names in --labels, or lower --validation and --test.",
         )
     if labels.kind == "none" and settings.augment == "none":
         raise BadInput(
@@ -209,10 +341,21 @@ def _check(samples: Samples, labels: Labels, settings: Settings) -> None:
         )
 
 
-def _check_apart(samples: Samples, validation: Samples) -> None:
-    both = set(samples.sources) & set(validation.sources)
-    if both:
+def _check_devices(settings: Settings) -> None:
+    if settings.devices == 1:
+        return
+    import torch
+
+    device = choose_device(settings.device)
+    if device == "cuda" and settings.devices > torch.cuda.device_count():
         raise BadInput(
-            f"{len(both)} images are in the training and in the validation, such as {sorted(both)[0]!r}.",
-            hint="Take them out of one of the two.",
+            f"there are {torch.cuda.device_count()} GPUs, not {settings.devices}.",
+            hint=f"Use --devices {torch.cuda.device_count()}.",
+        )
+    if device == "mps":
+        raise BadInput("training on several devices needs CUDA GPUs, or --device cpu.", hint="Leave --devices out.")
+    if settings.batch < 2 * settings.devices:
+        raise BadInput(
+            f"a batch of {settings.batch} gives each of {settings.devices} devices fewer than two images.",
+            hint=f"Raise --batch to {2 * settings.devices} or more.",
         )

@@ -71,6 +71,20 @@ def test_query_and_relevant(tmp_path: Path) -> None:
     assert named(plain, plain.queries) == ["q", "lone"]
 
 
+def test_triplets(tmp_path: Path) -> None:
+    truth = read_truth(write(tmp_path / "t.csv", "anchor,positive,negative\na,b,c\na,c,d\ne,a,b\na,b,c\n"))
+    assert truth.format == "triplets"
+    assert truth.triplets is not None
+    assert [[truth.names[at] for at in line] for line in truth.triplets] == [list("abc"), list("acd"), list("eab")]
+    # c is less like a than b is, but more than d: relevant
+    expected = {("a", "b"): 1, ("a", "c"): 1, ("a", "d"): 0, ("e", "a"): 1, ("e", "b"): 0}
+    assert pairs(truth) == expected
+    assert named(truth, truth.queries) == ["a", "e"]
+    assert truth.notes == (
+        f"Line 5 of {tmp_path / 't.csv'} repeats an earlier one and counts once: remove or correct it.",
+    )
+
+
 def test_oml(tmp_path: Path) -> None:
     path = write(
         tmp_path / "df.csv",
@@ -353,6 +367,10 @@ def test_a_folder_with_a_split(tmp_path: Path) -> None:
         ),
         ("file,label\n,cat\n", "line 2 of .* names no image"),
         ("query,relevant\n", "no lines after its header"),
+        ("anchor,positive,negative\n", "no lines after its header"),
+        ("anchor,positive,negative\na,b,\n", "line 2 of .* names no negative"),
+        ("anchor,positive,negative\na,b,a\n", "line 2 of .* names one image twice: a, b, a"),
+        ("anchor,positive,negative\na,b,c\na,c,b\n", "line 3 of .* 'a' is more like 'c' than 'b'; an earlier one"),
         ("query,relevant,grade\nq,a,1\nq,a,2\n", "line 3 of .* grade 2, an earlier one says 1"),
         ("query,relevant,grade\nq,a,-1\n", "line 2 of .* has the grade '-1'"),
         ("query,relevant,grade\nq,a,nan\n", "line 2 of .* has the grade 'nan'"),

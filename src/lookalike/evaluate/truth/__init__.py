@@ -26,6 +26,7 @@ from . import (
     revisited,
     sop,
     trec,
+    triplets,
 )
 from .base import Reader, Truth
 from .joining import Joined, join
@@ -47,6 +48,7 @@ _READERS = (
     disc.READER,
     landmarks.READER,
     oml.READER,
+    triplets.READER,
     pairs.READER,
     labelled.READER,
     trec.READER,

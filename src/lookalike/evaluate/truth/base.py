@@ -124,6 +124,7 @@ class Truth:
             ``overlap``: ``jaccard`` (shared labels over all labels of the two, in (0, 1]), ``count`` (shared labels),
             or ``any`` (1 as soon as one is shared).
         pairs: relevance said pair by pair.
+        triplets: (T, 3), the comparisons that ``pairs`` were made of: the first is more like the second than the third.
         variants: several ways to count one truth: name -> (relevant pairs, junk pairs), as Revisited Oxford's easy,
             medium and hard; the first is the default's.
         queries: positions of the queries; None: every labelled item.
@@ -143,6 +144,7 @@ class Truth:
     labels: LabelSets | None = None
     overlap: Overlap = "jaccard"
     pairs: Pairs | None = None
+    triplets: Ints | None = None
     variants: Mapping[str, tuple[Pairs, Pairs]] = field(default_factory=dict)
     queries: Ints | None = None
     base: Ints | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from ...errors import BadInput
 from .base import LabelSets, Pairs, labels_differ
 
-__all__ = ["Labelled", "Names", "PairList"]
+__all__ = ["Labelled", "Names", "PairList", "repeated"]
 
 _NAMED = 3
 
@@ -70,7 +70,7 @@ class Labelled:
 
     def notes(self) -> tuple[str, ...]:
         """Return a sentence about lines that repeat earlier ones, if there are any."""
-        return _repeated(self._path, self._again)
+        return repeated(self._path, self._again)
 
 
 class PairList:
@@ -107,10 +107,11 @@ class PairList:
 
     def notes(self) -> tuple[str, ...]:
         """Return a sentence about lines that repeat earlier ones, if there are any."""
-        return _repeated(self._path, self._again)
+        return repeated(self._path, self._again)
 
 
-def _repeated(path: Path, lines: Sequence[int]) -> tuple[str, ...]:
+def repeated(path: Path, lines: Sequence[int]) -> tuple[str, ...]:
+    """Return a sentence about lines that repeat earlier ones, if there are any."""
     if not lines:
         return ()
     if len(lines) == 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ...errors import ModelError
 from ...registry import Registry
 
 __all__ = ["BACKBONES", "Backbone", "open_backbone", "split_name"]
@@ -59,7 +60,17 @@ def open_backbone(name: str, *, side: int = 0) -> Backbone:
         MissingExtra: torch or the library is not installed.
         ModelError: weights that cannot be fetched or do not fit.
     """
-    made: Backbone = BACKBONES.create(name, side=side)
+    try:
+        made: Backbone = BACKBONES.create(name, side=side)
+    except ModelError as failed:
+        if "could not be fetched" not in failed.message:
+            raise
+        bare = name.partition("?")[0]
+        raise ModelError(
+            failed.message,
+            hint=f"Name weights that are here (--backbone '{bare}?checkpoint=FILE'), or start at random "
+            f"('{bare}?weights=none').",
+        ) from failed
     return made
 
 

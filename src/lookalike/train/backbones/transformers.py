@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,12 @@ class _Hidden(nn.Module):
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network = network
+        takes = inspect.signature(network.forward).parameters
+        # Position embeddings for another side than the weights' own.
+        self.options = {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in takes else {}
 
     def forward(self, pixels: Any) -> Any:
-        return self.network(pixel_values=pixels).last_hidden_state
+        return self.network(pixel_values=pixels, **self.options).last_hidden_state
 
 
 def open_transformers(name: str, *, side: int = 0) -> Backbone:
@@ -37,7 +41,12 @@ def open_transformers(name: str, *, side: int = 0) -> Backbone:
         where = str(Path(where).expanduser())
         names = [each.name for each in sorted(Path(where).iterdir())]
         if not any(each.endswith(".safetensors") for each in names) and weights != "none":
-            refuse_pickles(names, where)
+            try:
+                refuse_pickles(names, where)
+            except ModelError as pickled:
+                raise ModelError(
+                    pickled.message, hint="Save it as safetensors, which save_pretrained of transformers writes."
+                ) from pickled
     with loading("transformers"):
         from transformers import AutoConfig, AutoModel
     try:
@@ -63,12 +72,19 @@ def open_transformers(name: str, *, side: int = 0) -> Backbone:
         network=body,
         gives="tokens" if tokens else "map",
         channels=int(example.shape[-1] if tokens else example.shape[1]),
-        skip=1 + int(getattr(config, "num_register_tokens", 0) or 0) if tokens else 0,
+        skip=_skipped(int(example.shape[1]), config, side or own) if tokens else 0,
         side=side or own,
         mean=preprocess.mean,
         std=preprocess.std,
         pretrained=weights != "none",
     )
+
+
+def _skipped(count: int, config: Any, side: int) -> int:
+    """Return how many of the tokens stand before the patches: a class token, registers; none in Swin or SigLIP."""
+    patch = getattr(config, "patch_size", None)
+    patches = (side // patch) ** 2 if isinstance(patch, int) and patch > 0 else count
+    return max(0, count - patches)
 
 
 def _preprocess(where: str) -> Any:

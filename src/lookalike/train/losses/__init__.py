@@ -36,6 +36,7 @@ class Entry:
         source: the paper.
         options: where our defaults are not the class's.
         mines: whether a miner can choose its pairs.
+        takes_triplets: whether triplets that were said are taken as such; other losses take the pairs in them.
     """
 
     target: str
@@ -44,6 +45,7 @@ class Entry:
     source: str
     options: Mapping[str, Any] = field(default_factory=dict)
     mines: bool = True
+    takes_triplets: bool = False
 
 
 LOSSES: Mapping[str, Entry] = MappingProxyType(
@@ -160,6 +162,7 @@ LOSSES: Mapping[str, Entry] = MappingProxyType(
             "pairs",
             "a triplet, and two images of other classes further apart than a pair",
             "Chen et al., CVPR 2017",
+            takes_triplets=True,
         ),
         "smooth-ap": Entry(
             f"{_OWN}smooth_ap:SmoothAP",
@@ -209,6 +212,7 @@ LOSSES: Mapping[str, Entry] = MappingProxyType(
             "an alike image nearer than another by a margin",
             "Schroff et al., FaceNet, CVPR 2015",
             {"margin": 0.2},
+            takes_triplets=True,
         ),
         "tuplet-margin": Entry(
             f"{_PML}TupletMarginLoss",
