@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
 from ..evaluate.summary import Estimate
+from ..types import Image
 from .device import choose_device, require_torch
 from .pictures import Pictures
 from .records import OnProgress
@@ -21,7 +22,7 @@ from .targets import Labels
 if TYPE_CHECKING:
     from .loop import Loop
 
-__all__ = ["Trained", "train"]
+__all__ = ["Trained", "fit", "prepare", "train"]
 
 WORK = "training"  # the folder inside the model's that a stopped run goes on from
 
@@ -96,7 +97,7 @@ def train(
     if lone:
         notes.append(f"{len(lone)} classes have a single image, which is alike to nothing: {', '.join(lone[:3])}")
     work.mkdir(parents=True, exist_ok=True)
-    loop, backbone = _prepare(samples, validation if len(validation) else None, settings, work)
+    loop, backbone = prepare(samples, validation if len(validation) else None, settings, work)
     resumed = loop.restore()
     about = {
         "settings": settings.to_json(),
@@ -139,7 +140,37 @@ def train(
     )
 
 
-def _prepare(samples: Samples, validation: Samples | None, settings: Settings, work: Path) -> tuple[Loop, Any]:
+def fit(
+    samples: Samples, validation: Samples, work: Path, settings: Settings, *, kept: dict[str, Image] | None = None
+) -> dict[str, Estimate]:
+    """Train and return the figures of the best weights, without writing a model: what a sweep does many times over.
+
+    Args:
+        samples, validation: what to train and what to measure on.
+        work: an empty folder, or that of a run that was stopped, which goes on.
+        settings: how.
+        kept: decoded pictures by source, that runs with one ``side`` may share; it is filled.
+
+    Raises:
+        What ``train`` raises.
+    """
+    require_torch()
+    _check_apart(samples, validation)
+    work.mkdir(parents=True, exist_ok=True)
+    loop, _ = prepare(samples, validation, settings, work, kept)
+    loop.restore()
+    loop.run(lambda progress: None)
+    return loop.figures
+
+
+def prepare(
+    samples: Samples,
+    validation: Samples | None,
+    settings: Settings,
+    work: Path,
+    kept: dict[str, Image] | None = None,
+) -> tuple[Loop, Any]:
+    """Return a run that is ready to start, and its backbone; the arguments are those of ``fit``."""
     from .backbones import open_backbone
     from .loop import Loop
     from .network import Network
@@ -157,7 +188,7 @@ def _prepare(samples: Samples, validation: Samples | None, settings: Settings, w
     threads = settings.threads or os.cpu_count() or 1
 
     def pictures(of: Samples) -> Pictures:
-        return Pictures(of.sources, backbone.side, threads, settings.cache_mb)
+        return Pictures(of.sources, backbone.side, threads, settings.cache_mb, kept={} if kept is None else kept)
 
     imitation = None
     if settings.teacher:
