@@ -19,6 +19,7 @@ from typing import Any
 RESULTS = Path(__file__).resolve().parent / "results"
 SHARED = RESULTS.parents[2] / "shared"  # data and weights beside the checkout, which some scripts need
 LIBRARIES = ("lookalike", "numpy", "pillow", "simplejpeg", "onnxruntime", "faiss-cpu", "ai-edge-litert", "click")
+TRAINING = ("torch", "timm", "pytorch-metric-learning", "open-metric-learning", "kornia", "torchvision")
 
 
 def arguments(claim: str, *, only: str = "", flags: Mapping[str, str] | None = None) -> argparse.Namespace:
@@ -30,6 +31,18 @@ def arguments(claim: str, *, only: str = "", flags: Mapping[str, str] | None = N
         options.add_argument("--only", nargs="+", metavar="NAME", help=f"only these {only}")
     for flag, meaning in (flags or {}).items():
         options.add_argument(flag, action="store_true", help=meaning)
+    given = options.parse_args()
+    print(claim.strip().splitlines()[0], flush=True)
+    return given
+
+
+def flagged(claim: str, paths: Mapping[str, str]) -> argparse.Namespace:
+    """Read ``--quick``, ``--seed`` and flags that take a path; and print the claim."""
+    options = argparse.ArgumentParser(description=claim, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--quick", action="store_true", help="a minute's smoke test, whose figures mean nothing")
+    options.add_argument("--seed", type=int, default=0)
+    for flag, meaning in paths.items():
+        options.add_argument(flag, type=Path, metavar="PATH", help=meaning)
     given = options.parse_args()
     print(claim.strip().splitlines()[0], flush=True)
     return given
@@ -159,7 +172,7 @@ def _rounded(value: float) -> float:
 
 def _versions() -> dict[str, str]:
     found = {}
-    for library in LIBRARIES:
+    for library in (*LIBRARIES, *TRAINING):
         try:
             found[library] = metadata.version(library)
         except metadata.PackageNotFoundError:

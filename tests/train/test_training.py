@@ -257,11 +257,11 @@ def test_a_loss_that_is_nan_stops_and_keeps_the_best_weights(images: Path, tmp_p
 
     from lookalike.train.loop import Loop, NotFinite
     from lookalike.train.parts import parts_of
-    from lookalike.train.training import _prepare
+    from lookalike.train.training import prepare
 
     settings = Settings(**{**SMALL, "epochs": 6})
     (tmp_path / "work").mkdir()
-    loop, _ = _prepare(parts_of(read_samples([images]), settings), settings, tmp_path / "work")
+    loop, _ = prepare(parts_of(read_samples([images]), settings), settings, tmp_path / "work")
     assert isinstance(loop, Loop)
 
     def poison(progress: Any) -> None:
@@ -358,11 +358,11 @@ def test_a_sweep_compares_losses_and_goes_on_where_it_was(tmp_path: Path) -> Non
     assert seen == losses
     assert {outcome.loss for outcome in first} == set(losses)
     assert first[0].metrics["map"][0] >= first[1].metrics["map"][0]
-    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "s").rglob("model.onnx")}
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "s").rglob("state.pt")}
     assert len(times) == 2 * (2 + 2)
     again = sweep(samples, tmp_path / "s", settings, losses=losses, seeds=2, tries=(1.0, 3.0))
     assert again == first
-    assert times == {path: path.stat().st_mtime_ns for path in (tmp_path / "s").rglob("model.onnx")}
+    assert times == {path: path.stat().st_mtime_ns for path in (tmp_path / "s").rglob("state.pt")}
     assert "`triplet`" in (tmp_path / "s" / "README.md").read_text()
     with pytest.raises(BadInput, match="20 classes"):
         sweep(samples.part(range(12)), tmp_path / "x", settings)

@@ -37,11 +37,11 @@ class Pictures:
     threads: int
     cache_mb: int
     broken: dict[int, str] = field(default_factory=dict)  # position -> why it cannot be used
-    _kept: dict[int, Image] = field(default_factory=dict)
+    kept: dict[str, Image] = field(default_factory=dict)  # source -> its square
 
     def one(self, at: int) -> Image | None:
         """Return (side, side, 3) uint8; None of an image that cannot be used, which is noted in ``broken``."""
-        kept = self._kept.get(at)
+        kept = self.kept.get(self.sources[at])
         if kept is not None:
             return kept
         if at in self.broken:
@@ -51,8 +51,8 @@ class Pictures:
         except ImageError as failed:
             self.broken[at] = failed.message
             return None
-        if (len(self._kept) + 1) * pixels.nbytes <= self.cache_mb * 1_000_000:
-            self._kept[at] = pixels
+        if (len(self.kept) + 1) * pixels.nbytes <= self.cache_mb * 1_000_000:
+            self.kept[self.sources[at]] = pixels
         return pixels
 
     def batches(self, plans: Sequence[Sequence[int]]) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]]:

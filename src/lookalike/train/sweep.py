@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInput
-from ..evaluate.summary import Estimate
+from ..types import Image
 from .losses import parse_losses
 from .parts import without_copies
 from .samples import Samples
 from .settings import Settings
 from .split import split
-from .training import train
+from .training import fit
 from .validate import METRICS
 
 __all__ = ["DEFAULT_LOSSES", "Outcome", "sweep", "table"]
@@ -93,11 +93,13 @@ def sweep(
     sides = {"training": inner.train, "validation": inner.validation, "test": test}
     without_copies(sides, settings, memory=folder / "copies.json")
     test = sides["test"]
+    kept: dict[str, Image] = {}  # decoded once for all runs
     outcomes: list[Outcome] = []
     for loss in losses:
-        tuned = [_tune(inner.train, sides["validation"], folder, settings, loss, factor) for factor in tries]
+        tuned = [_tune(inner.train, sides["validation"], folder, settings, loss, factor, kept) for factor in tries]
         best, rate = max(tuned)
-        runs = [_test(seen, test, folder, replace(settings, loss=loss, rate=rate, seed=seed)) for seed in range(seeds)]
+        chosen = replace(settings, loss=loss, rate=rate)
+        runs = [_test(seen, test, folder, replace(chosen, seed=seed), kept) for seed in range(seeds)]
         metrics = {key: _over_seeds([run[key] for run in runs]) for key in METRICS}
         outcomes.append(Outcome(loss, rate, best, metrics, seeds))
         on_outcome(outcomes[-1])
@@ -122,29 +124,39 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 def _tune(
-    samples: Samples, validation: Samples, folder: Path, settings: Settings, loss: str, factor: float
+    samples: Samples,
+    validation: Samples,
+    folder: Path,
+    settings: Settings,
+    loss: str,
+    factor: float,
+    kept: dict[str, Image],
 ) -> tuple[float, float]:
     """Return what a try reaches on the validation classes, and its rate."""
     rate = settings.rate * factor
-    figures = _figures(samples, validation, folder, replace(settings, loss=loss, rate=rate), "tuned")
+    figures = _figures(samples, validation, folder, replace(settings, loss=loss, rate=rate), "tuned", kept)
     return figures["map"], rate
 
 
-def _test(samples: Samples, test: Samples, folder: Path, settings: Settings) -> dict[str, float]:
+def _test(
+    samples: Samples, test: Samples, folder: Path, settings: Settings, kept: dict[str, Image]
+) -> dict[str, float]:
     # The last weights, not the best on the test classes: nothing is chosen there.
     last = replace(settings, patience=0, evaluate_every=max(1, settings.epochs))
-    return _figures(samples, test, folder, last, "tested")
+    return _figures(samples, test, folder, last, "tested", kept)
 
 
-def _figures(samples: Samples, apart: Samples, folder: Path, settings: Settings, kind: str) -> dict[str, float]:
+def _figures(
+    samples: Samples, apart: Samples, folder: Path, settings: Settings, kind: str, kept: dict[str, Image]
+) -> dict[str, float]:
     name = f"{settings.loss}-{settings.rate:g}-{settings.seed}".replace("+", "_").replace(":", "_")
     run = folder / kind / name
     done = run / "figures.json"
     if done.is_file():
-        kept = json.loads(done.read_text(encoding="utf-8"))
-        if kept["settings"] == settings.to_json() and kept["data"] == samples.digest:
-            return dict(kept["metrics"])
-    figures: dict[str, Estimate] = train(samples, run, settings, validation=apart, leak_check=False).figures
+        before = json.loads(done.read_text(encoding="utf-8"))
+        if before["settings"] == settings.to_json() and before["data"] == samples.digest:
+            return dict(before["metrics"])
+    figures = fit(samples, apart, run / "training", settings, kept=kept)
     metrics = {key: value.value for key, value in figures.items()}
     said: dict[str, Any] = {"settings": settings.to_json(), "data": samples.digest, "metrics": metrics}
     done.write_text(json.dumps(said), encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
 from ..evaluate.summary import Estimate
+from ..types import Image
 from .device import choose_device, require_torch
 from .launch import Place, launched, place_of_environment
 from .parts import Parts, parts_of
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from .together import Group
     from .validate import Validation
 
-__all__ = ["Trained", "train"]
+__all__ = ["Trained", "fit", "prepare", "train"]
 
 WORK = "training"  # the folder inside the model's that a stopped run goes on from
 
@@ -160,7 +161,7 @@ def _train(
     lone = lone_classes(parts.train)
     if lone:
         notes.append(f"{len(lone)} classes have a single image, which is alike to nothing: {', '.join(lone[:3])}")
-    loop, backbone = _prepare(parts, settings, work, device, group)
+    loop, backbone = prepare(parts, settings, work, device=device, group=group)
     resumed = loop.restore()
     about = {
         "settings": settings.to_json(),
@@ -219,6 +220,29 @@ def _train(
     )
 
 
+def fit(
+    samples: Samples, validation: Samples, work: Path, settings: Settings, *, kept: dict[str, Image] | None = None
+) -> dict[str, Estimate]:
+    """Train and return the figures of the best weights, without writing a model: what a sweep does many times over.
+
+    Args:
+        samples, validation: what to train and what to measure on.
+        work: an empty folder, or that of a run that was stopped, which goes on.
+        settings: how.
+        kept: decoded pictures by source, that runs with one ``side`` may share; it is filled.
+
+    Raises:
+        What ``train`` raises.
+    """
+    require_torch()
+    work.mkdir(parents=True, exist_ok=True)
+    parts = parts_of(samples, settings, validation=validation, check=False)
+    loop, _ = prepare(parts, settings, work, device=choose_device(settings.device), kept=kept)
+    loop.restore()
+    loop.run(lambda progress: None)
+    return loop.figures
+
+
 def _group(settings: Settings, place: Place | None) -> tuple[str, Group]:
     """Return the device of this process, and the group that it is one of."""
     import torch
@@ -235,9 +259,23 @@ def _group(settings: Settings, place: Place | None) -> tuple[str, Group]:
     return device, meet(place.rank, place.size, device=device, place=place.meeting)
 
 
-def _prepare(
-    parts: Parts, settings: Settings, work: Path, device: str = "cpu", group: Group | None = None
+def prepare(
+    parts: Parts,
+    settings: Settings,
+    work: Path,
+    *,
+    device: str = "cpu",
+    group: Group | None = None,
+    kept: dict[str, Image] | None = None,
 ) -> tuple[Loop, Backbone]:
+    """Return a run that is ready to start, and its backbone.
+
+    Args:
+        parts: what to train and what to measure on.
+        settings, work, kept: as those of ``fit``.
+        device: of this process.
+        group: the processes that train together; None: this one alone.
+    """
     from .backbones import open_backbone
     from .loop import Loop
     from .network import Network
@@ -264,13 +302,13 @@ def _prepare(
 
         made = group.from_first(lambda: teacher_vectors(settings.teacher, samples, work / "teacher.npz"))
         imitation = Imitation(made)
-    validation = _validation(parts.validation, backbone, settings, group) if len(parts.validation) else None
+    validation = _validation(parts.validation, backbone, settings, group, kept) if len(parts.validation) else None
     loop = Loop(
         network=network,
         objective=objective,
         samples=samples,
         labels=labels,
-        pictures=_pictures(samples, backbone, settings, group),
+        pictures=_pictures(samples, backbone, settings, group, kept),
         validation=validation,
         settings=settings,
         device=device,
@@ -293,15 +331,20 @@ def _tested(test: Validation | None, loop: Loop, notes: list[str]) -> dict[str, 
         return {}
 
 
-def _pictures(of: Samples, backbone: Backbone, settings: Settings, group: Group) -> Pictures:
-    threads = settings.threads or os.cpu_count() or 1
-    return Pictures(of.sources, backbone.side, max(1, threads // group.size), settings.cache_mb // group.size)
+def _pictures(
+    of: Samples, backbone: Backbone, settings: Settings, group: Group, kept: dict[str, Image] | None = None
+) -> Pictures:
+    threads = max(1, (settings.threads or os.cpu_count() or 1) // group.size)
+    room = settings.cache_mb // group.size
+    return Pictures(of.sources, backbone.side, threads, room, kept={} if kept is None else kept)
 
 
-def _validation(of: Samples, backbone: Backbone, settings: Settings, group: Group) -> Validation:
+def _validation(
+    of: Samples, backbone: Backbone, settings: Settings, group: Group, kept: dict[str, Image] | None = None
+) -> Validation:
     from .validate import Validation
 
-    return Validation(of, _pictures(of, backbone, settings, group), settings.metric)
+    return Validation(of, _pictures(of, backbone, settings, group, kept), settings.metric)
 
 
 def _write(folder: Path, loop: Loop, backbone: Backbone, about: dict[str, Any], tested: dict[str, Estimate]) -> None:

@@ -7,6 +7,7 @@ beside the mean and the generalised mean (``plain_merge``).
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +97,7 @@ def train_merge(
     if len(groups) < 2:
         raise BadInput("merging of views is learned from two objects or more with several photographs each.")
     seed_step(seed, 0)
-    model = SetTransformer(vectors.shape[1])
+    model = SetTransformer(vectors.shape[1], heads=math.gcd(vectors.shape[1], 4))
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate)
     table = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
     rng = np.random.default_rng(seed)
