@@ -196,7 +196,7 @@ def theirs(images: Path, workers: int, *, oml: bool) -> Burst:
     kinds = sorted({path.parent.name for path in paths})
     labels = [kinds.index(path.parent.name) for path in paths]
 
-    class Photographs(Dataset):
+    class Photographs(Dataset):  # type: ignore[misc]
         def __len__(self) -> int:
             return len(paths)
 
