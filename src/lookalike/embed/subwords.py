@@ -8,9 +8,11 @@ natural language supervision", ICML 2021. ``recipes/builtin/words.py`` trains it
 
 from __future__ import annotations
 
+import io
 import re
 import threading
 import unicodedata
+import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,11 +91,11 @@ class Subwords:
         with self._reading:
             if self._arrays is None:
                 try:
-                    with np.load(self.path) as file:
+                    with np.load(io.BytesIO(self.path.read_bytes())) as file:
                         self._vocabulary = frozenset(bytes(file["vocabulary"]).decode().split("\n"))
                         names = ("buckets", "inner", "inner_bias", "outer", "outer_bias")
                         self._arrays = {name: file[name].astype(np.float32) for name in names}
-                except (OSError, KeyError, ValueError) as failed:
+                except (OSError, KeyError, ValueError, zipfile.BadZipFile) as failed:
                     raise ModelError(
                         f"the words of {self.path} cannot be read: {failed}", hint="Install it anew."
                     ) from failed
