@@ -207,7 +207,7 @@ def theirs(images: Path, workers: int, *, oml: bool) -> Burst:
     if oml:
         from oml.datasets import ImageLabeledDataset
         from oml.samplers import BalanceSampler
-        from oml.utils.io import imread_pillow
+        from oml.utils.images.images import imread_pillow
 
         frame = pd.DataFrame({"path": [str(path) for path in paths], "label": labels})
         data = ImageLabeledDataset(frame, transform=changes, f_imread=imread_pillow)
