@@ -74,7 +74,7 @@ options = st.fixed_dictionaries(
         "where": st.sampled_from(["price<4", ["price>=2", "tags contains blue"], [], "price in 1,2"]),
         "metadata": st.sampled_from(["price:0.2", "tags:tags:0.3,price:0.1"]),
         "like": st.just({"price": 3, "tags": ["red"]}),
-        "spaces": st.sampled_from(["builtin-2", {"builtin-2": 2.0}]),
+        "spaces": st.sampled_from(["builtin-1", {"builtin-1": 2.0}]),
         "fusion": st.sampled_from(["sum", "rrf"]),
         "merge": st.sampled_from(["best", "mean", "gem"]),
     },

@@ -61,13 +61,13 @@ def test_words_to_an_embedder_of_images_only(tmp_path: Path, photos: Collection)
         plain.add(tmp_path / "photos")
         results = plain.search("text:red cat")  # looked up in names and metadata instead, where they are not
         assert len(results) == 0
-        assert re.search(r"'builtin-2' compares pictures and does not .*clip-vit-base-patch32", results.note)
+        assert re.search(r"'builtin-1' compares pictures and does not .*clip-vit-base-patch32", results.note)
 
 
 def test_auto_is_content_with_what_the_collection_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "empty"))
     with lookalike.open(tmp_path / "new", embedder="auto") as made:
-        assert made.space.name == "builtin-2"
+        assert made.space.name == "builtin-1"
     with lookalike.open(tmp_path / "old", embedder="color-layout") as made:
         assert made.space.name == "color-layout"
     with lookalike.open(tmp_path / "old", embedder="auto") as again:

@@ -1,4 +1,4 @@
-"""The tower of words, beside a loop over the same numbers; and what the shipped one knows."""
+"""The tower of words, beside a loop over the same numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lookalike.embed.hybrid import builtin_2
 from lookalike.embed.subwords import Subwords, pieces_of, words_of
 from lookalike.errors import ModelError
 
@@ -75,21 +74,3 @@ def test_a_file_that_is_damaged(tmp_path: Path) -> None:
     for path in (tmp_path / "words.npz", tmp_path / "none.npz"):
         with pytest.raises(ModelError, match="cannot be read"):
             Subwords(path).embed(["a"])
-
-
-def test_the_words_of_the_package() -> None:
-    """Figures of plain colours, drawn here: their names find them."""
-    made = builtin_2()
-    assert {"red", "blue", "apple", "heart", "circle"} <= made.vocabulary  # type: ignore[attr-defined]
-    colours = {"red": (220, 30, 40), "blue": (40, 90, 210), "green": (60, 160, 60), "yellow": (255, 210, 50)}
-    images, names = [], []
-    y, x = np.mgrid[:128, :128] - 64
-    for colour, ink in colours.items():
-        for shape, inside in (("circle", x**2 + y**2 < 40**2), ("square", np.maximum(abs(x), abs(y)) < 36)):
-            image = np.full((128, 128, 3), 255, np.uint8)
-            image[inside] = ink
-            images.append(image)
-            names.append(f"{colour} {shape}")
-    scores = made.embed_text(names) @ made.embed(images).T  # type: ignore[attr-defined]
-    assert (scores.argmax(axis=1) == np.arange(len(names))).mean() >= 0.75
-    assert scores.shape == (8, 8)

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..embed.augment import augmented
-from ..embed.subwords import words_of
 from ..errors import BadInput, BadQuery, BadShape, OtherEmbedder
 from ..images import FetchLimits, read_source
 from ..images.decode import decode
@@ -33,7 +32,7 @@ from .queries import combine, vote
 from .results import Results
 from .sameness import own_rows, same_as
 from .where import Condition, Filter
-from .word_search import FUSED, FindRegions, Ranked, Ranking, by_words, fuse, with_words
+from .word_search import FUSED, FindRegions, Ranked, Ranking, with_words
 
 __all__ = ["MAX_MEGAPIXELS", "PLAIN", "AskIndex", "How", "Pipeline", "Searching", "item_pixels"]
 
@@ -311,8 +310,7 @@ class Pipeline:
             finders.append(found)
             return Ranking(found, lambda row: "vector", "vector", regions)
 
-        words = [item for item in query.items if item.kind == "text"]
-        if words and not self._reads(words):
+        if any(item.kind == "text" for item in query.items) and not self._understands_words():
             if how.merging:
                 raise BadQuery(
                     f"{self._space.name!r} does not understand words, and words have no merged vectors.",
@@ -320,10 +318,6 @@ class Pipeline:
                 )
             return with_words(self._store, query, by_vector, scope.allowed), _nothing_more
         ranking = by_vector(query)
-        if words and len(words) == len(query.items) and not how.merging and self._vocabulary() is not None:
-            named = by_words(self._store, words, scope.allowed)
-            if len(named.first(1)[0]):  # names say what few learned words cannot
-                return fuse(ranking, 1.0, named, 1.0), _nothing_more
         return ranking, lambda rows: finders[0](max(len(rows), 1), rows)
 
     def _finder(self, query: Query, how: How, scope: _Scope, clock: Clock) -> tuple[Finder, FindRegions]:
@@ -411,17 +405,6 @@ class Pipeline:
             if self._store.setting(f"embedder:{self._space.name}"):
                 raise
             return False  # vectors that came without their model
-
-    def _vocabulary(self) -> frozenset[str] | None:
-        """Return the words that the embedder has learned, where they are few."""
-        return getattr(self._embedder(), "vocabulary", None)
-
-    def _reads(self, words: Sequence[QueryItem]) -> bool:
-        """Return whether the embedder understands words, and, where it has learned few, any of these."""
-        if not self._understands_words():
-            return False
-        known = self._vocabulary()
-        return known is None or any(not known.isdisjoint(words_of(item.value)) for item in words)
 
     def _calibration(self, query: Query, min_relevance: float | None) -> Calibration | None:
         found = read_calibration(self._store, self._space) if covers(query) else None
@@ -511,11 +494,6 @@ class Pipeline:
     def _note(self, chosen: Chosen, hits: Sequence[Hit], ranking: Ranking, how: How) -> str:
         if ranking.by == "text":
             return self._words_note(found=bool(hits))
-        if ranking.by == "both" and hits and self._understands_words():
-            return (
-                f"{self._space.name!r} has learned few words, so they were looked up in ids, file names and metadata "
-                "too, and the two rankings fused."
-            )
         if ranking.by == "both" and hits:
             return (
                 f"The pictures were compared by {self._space.name!r}, which does not understand words; the words were "
@@ -534,11 +512,7 @@ class Pipeline:
         return ""
 
     def _words_note(self, *, found: bool) -> str:
-        compares = (
-            f"{self._space.name!r} has learned few words, and none of these"
-            if self._understands_words()
-            else f"{self._space.name!r} compares pictures and does not understand words"
-        )
+        compares = f"{self._space.name!r} compares pictures and does not understand words"
         if found:
             return f"Found by words of ids, file names and metadata: {compares}."
         return (

@@ -1,4 +1,4 @@
-"""A small network's vectors beside the handcrafted parts of builtin-1: what builtin-2 is made of.
+"""A small network's vectors beside the handcrafted parts of builtin-1, and words in the same space.
 
 A model's folder holds ``model.onnx``, which gives two vectors side by side (``shape``: who belongs with whom;
 ``meaning``: what a larger network makes of a picture), and ``lookalike.json``, which tells their lengths and, as
@@ -20,9 +20,7 @@ from .builtin import Handcrafted, Part, builtin_1
 from .handcrafted.network import Network, NetworkPart
 from .subwords import Subwords
 
-__all__ = ["Shares", "WithWords", "builtin_2", "hybrid", "network_alone", "read_shares"]
-
-_FOLDER = Path(__file__).parent / "weights" / "builtin-2"
+__all__ = ["Shares", "WithWords", "hybrid", "network_alone", "read_shares"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +64,6 @@ class WithWords(Handcrafted):
     def embed_text(self, texts: Sequence[str]) -> Vectors:
         """Return (B, D) rows of unit norm."""
         return self._words.embed(texts)
-
-
-def builtin_2() -> Handcrafted:
-    """Return the second built-in embedder: the parts of the first, and a small network trained by recipes/builtin.
-
-    It also reads words that it has learned; for all words take a model of the CLIP family.
-
-    Raises:
-        ModelError: the package lacks its model.
-    """
-    return hybrid(_FOLDER / "model.onnx", read_shares(_FOLDER), name="builtin-2")
 
 
 def hybrid(model: Path, shares: Shares, *, name: str) -> Handcrafted:

@@ -263,11 +263,6 @@ class BatchedWordEmbedder(BatchedEmbedder):
             lambda texts: list(words.embed_text(texts)), size=size, wait_s=wait_s, waiting=waiting
         )
 
-    @property
-    def vocabulary(self) -> frozenset[str] | None:
-        """Return the words that the embedder behind it has learned, where they are few."""
-        return getattr(self.embedder, "vocabulary", None)
-
     def embed_text(self, texts: Sequence[str]) -> Vectors:
         """Return (B, D) of words."""
         return np.stack([self.texts(text) for text in texts])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from lookalike.embed.builtin import builtin_1
 from lookalike.embed.handcrafted.canvas import SIDE, Views, prepare
 from lookalike.embed.handcrafted.embedder import Handcrafted, Part
 from lookalike.embed.handcrafted.network import Network, NetworkPart, network_input
+from lookalike.embed.hybrid import Shares, hybrid, read_shares
 from lookalike.errors import ModelError
+from lookalike.protocols import TextEmbedder
 from lookalike.testing.embedder import check_embedder
 from pictures import picture
 
@@ -101,3 +104,29 @@ def test_a_file_that_is_no_network(tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"nothing of the kind")
     with pytest.raises(ModelError, match=r"broken\.onnx failed"):
         Network(tmp_path / "broken.onnx").rows(views(1))
+
+
+def test_a_hybrid_is_the_weighted_mean_of_its_parts(tmp_path: Path, model: Path) -> None:
+    """Of two pictures: each part's own cosine, times the geometric mean of the shares that both ask for."""
+    (model.parent / "lookalike.json").write_text(json.dumps({"shape": {"shape": 4, "meaning": 2}}), encoding="utf-8")
+    shares = Shares(0.3, 0.1, 0.2, 0.2)
+    images = [picture(seed) for seed in range(4)]
+    made = hybrid(model, shares, name="x")
+    found = made.embed(images).astype(np.float64)
+    seen = Views([prepare(image) for image in images])
+    rows = Network(model).rows(seen).astype(np.float64)
+    shape, meaning = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (rows[:, :4], rows[:, 4:]))
+    hand = builtin_1().describe([prepare(image) for image in images]).astype(np.float64)
+    ends = ((0.3, 0.1, shape), (0.2, 0.2, meaning), (0.5, 0.7, hand))
+    whole = np.concatenate(
+        [part * np.sqrt(low + seen.flatness * (high - low))[:, None] for low, high, part in ends], axis=1
+    )
+    whole /= np.linalg.norm(whole, axis=1, keepdims=True)
+    np.testing.assert_allclose(found @ found.T, whole @ whole.T, atol=1e-5)
+    assert made.fingerprint != hybrid(model, Shares(0.3, 0.1, 0.2, 0.1), name="x").fingerprint
+    assert not isinstance(made, TextEmbedder)  # there are no words beside this model
+
+
+def test_a_folder_that_is_not_whole(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"lookalike\.json cannot be read"):
+        read_shares(tmp_path)
