@@ -117,13 +117,24 @@ def test_two_processes_end_where_one_does(images: Path, tmp_path: Path, extra: d
 def test_torchrun_starts_it_too(images: Path, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"augment": "none", "epochs": 2, "rate": 1e-4}
     one = begun(tmp_path / "stub", "--images", images, "--out", tmp_path / "1", **settings)
-    run = ("torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "-m", "lookalike")
+    run = ("torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "lookalike")
     two = begun(tmp_path / "stub", "--images", images, "--out", tmp_path / "2", "--json", module=run, **settings)
     for process in (one, two):
         code, out, err = ended(process)
         assert code == 0, err
     assert json.loads(out)["steps"] >= 4  # said once
     same(tmp_path / "1", tmp_path / "2")
+
+
+def nobody_left(group: int) -> bool:
+    """Return whether the group ends within some seconds: init collects its last members, which take their time."""
+    for _ in range(100):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 @pytest.mark.slow
@@ -138,8 +149,7 @@ def test_ctrl_c_ends_all_and_the_same_command_goes_on(images: Path, tmp_path: Pa
     assert code == 130, err
     assert "The same command goes on" in err
     assert "Traceback" not in err
-    with pytest.raises(ProcessLookupError):  # nobody of the group is left
-        os.killpg(process.pid, 0)
+    assert nobody_left(process.pid)
     code, _, err = ended(begun(tmp_path / "stub", *command, devices=1, epochs=40, save_every=0, steps=None))
     assert code == 0, err
     assert "went on" in err
