@@ -3,9 +3,8 @@
     python recipes/builtin/measure.py --from runs/builtin --data ../shared/data --weights ../shared/weights
 
 The shares of the hybrid are chosen on the validation classes first (``--keep-shares``: those that the model tells).
-Then every picture
-of a held-out class searches the others of its set: mAP and R@1, with intervals bootstrapped by class, by the evaluator
-of `lookalike evaluate`. Scenes, which nothing is trained on, are measured on all places too.
+Then every picture of a held-out class searches the others of its set: mAP and R@1, with intervals bootstrapped by
+class, by the evaluator of `lookalike evaluate`. Scenes, which nothing is trained on, are measured on all places too.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lookalike.embed.hybrid import Shares
+from lookalike.evaluate.weigh import average_precision
 
 __all__ = ["chosen_shares", "write_shares"]
 
@@ -23,7 +24,7 @@ def write_shares(folder: Path, shares: Shares) -> None:
     """Write them into the description of a model's folder."""
     path = folder / "lookalike.json"
     said = json.loads(path.read_text(encoding="utf-8"))
-    said["shares"] = shares.to_json()
+    said["shares"] = asdict(shares)
     path.write_text(json.dumps(said, indent=1), encoding="utf-8")
 
 
@@ -49,7 +50,10 @@ def chosen_shares(
             roots = {key: np.sqrt(each[at]) for key, each in weights.items()}
             scores = sum(gram[key] * roots[key][:, None] * roots[key][None] for key in gram)
             norms = np.sqrt(np.diag(scores))
-            found[str(sets[at[0]])] = _mean_precision(scores / norms[:, None] / norms[None], labels[at])
+            others = ~np.eye(len(at), dtype=bool)
+            alike = labels[at][:, None] == labels[at][None]
+            each = average_precision(scores / norms[:, None] / norms[None], alike, others)
+            found[str(sets[at[0]])] = float(np.nanmean(each))  # of those that have another of their class
         return found
 
     best = Shares()
@@ -78,13 +82,3 @@ def _weights(shares: Shares, flatness: Rows) -> dict[str, Rows]:
         "meaning": (shares.meaning_in_photographs, shares.meaning_in_pictograms),
     }
     return {key: low + flatness * (high - low) for key, (low, high) in ends.items()}
-
-
-def _mean_precision(scores: Rows, labels: npt.NDArray[np.int64]) -> float:
-    """Return the mean average precision of all that have another of their class; ties count as they come."""
-    np.fill_diagonal(scores, -np.inf)
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :-1]
-    hits = labels[order] == labels[:, None]
-    found = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
-    count = hits.sum(axis=1)
-    return float(((found * hits).sum(axis=1)[count > 0] / count[count > 0]).mean())

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from torch.nn import functional
 
 from lookalike.embed.hybrid import hybrid, read_shares
 from lookalike.embed.subwords import Subwords, pieces_of, words_of
+from lookalike.evaluate.intervals import bootstrap_means
 from lookalike.train.schedule import share
 from lookalike.types import Image
 
@@ -236,16 +237,12 @@ def measured(embed: Embed, rows: npt.NDArray[np.float32], called: Sequence[Calle
             scores = embed(list(wanted)) @ rows[base].T
             first = np.argsort(-scores, axis=1, kind="stable")[:, :_K]
             hits = np.array(
-                [bool(set(top) & set(right)) for top, right in zip(first.tolist(), wanted.values(), strict=True)]
+                [[float(not set(right).isdisjoint(top))] for top, right in zip(first, wanted.values(), strict=True)]
             )
-            found.setdefault(part, {})[name] = {**_interval(hits, seed), "names": len(hits), "among": len(base)}
+            value, low, high = (float(each[0]) for each in bootstrap_means(hits, seed=seed))
+            said = {"value": value, "low": low, "high": high, "names": len(hits), "among": len(base)}
+            found.setdefault(part, {})[name] = said
     return found
-
-
-def _interval(hits: npt.NDArray[np.bool_], seed: int) -> Mapping[str, float]:
-    drawn = np.random.default_rng(seed).choice(hits, (1000, len(hits))).mean(axis=1)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return {"value": float(hits.mean()), "low": float(low), "high": float(high)}
 
 
 def _contrast(logits: Any, alike: Any) -> Any:

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image as Pillow
 
 import lookalike
 from lookalike.embed import create
 from lookalike.errors import BadInput
 from lookalike.train import Settings, Trained, read_samples, train
 from pictures import picture
+from training_command import weights_of, write_classes
 
 pytestmark = pytest.mark.torch
 
@@ -45,14 +45,6 @@ SMALL: dict[str, Any] = {
 }
 
 
-def write_classes(folder: Path, classes: int = 14, views: int = 5) -> Path:
-    for kind in range(classes):
-        (folder / f"kind{kind:02d}").mkdir(parents=True)
-        for view in range(views):
-            Pillow.fromarray(picture(kind, view=view)).save(folder / f"kind{kind:02d}" / f"{view}.png")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_classes(tmp_path_factory.mktemp("images"))
@@ -60,10 +52,6 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(images: Path, out: Path, **settings: Any) -> Trained:
     return train(read_samples([images]), out, Settings(**{**SMALL, **settings}))
-
-
-def weights(model: Path) -> str:
-    return str(json.loads((model / "lookalike.json").read_text())["exported"]["weights"])
 
 
 def test_a_model_comes_out_that_is_better_than_its_start_and_searches(images: Path, tmp_path: Path) -> None:
@@ -114,8 +102,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_gives_others(images: P
     run(images, first)
     run(images, second)
     run(images, other, seed=1)
-    assert weights(first) == weights(second)
-    assert weights(first) != weights(other)
+    assert weights_of(first) == weights_of(second)
+    assert weights_of(first) != weights_of(other)
 
 
 RUN = """
@@ -157,7 +145,7 @@ def test_a_run_that_was_killed_ends_as_if_it_never_was(images: Path, tmp_path: P
         process.wait()
         kills += 1
     assert kills == 3
-    assert weights(broken) == weights(unbroken)
+    assert weights_of(broken) == weights_of(unbroken)
     log = (broken / "training" / "log.csv").read_text().splitlines()
     steps = [int(line.split(",")[0]) for line in log[1:]]
     assert steps == sorted(steps)

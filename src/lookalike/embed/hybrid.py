@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,6 @@ class Shares:
             1 - self.shape_in_photographs - self.meaning_in_photographs,
             1 - self.shape_in_pictograms - self.meaning_in_pictograms,
         )
-
-    def to_json(self) -> dict[str, float]:
-        """Return them as ``lookalike.json`` has them."""
-        return asdict(self)
 
 
 class WithWords(Handcrafted):
@@ -82,10 +78,9 @@ def hybrid(model: Path, shares: Shares, *, name: str) -> Handcrafted:
         Part(each.descriptor, each.in_photographs * photographs, each.in_pictograms * pictograms)
         for each in builtin_1().parts
     ]
+    parts += _learned(model, shares)
     words = model.parent / "words.npz"
-    if words.is_file():
-        return WithWords(name, [*parts, *_learned(model, shares)], Subwords(words))
-    return Handcrafted(name, [*parts, *_learned(model, shares)])
+    return WithWords(name, parts, Subwords(words)) if words.is_file() else Handcrafted(name, parts)
 
 
 def network_alone(model: Path, shares: Shares, *, name: str = "network") -> Handcrafted:

@@ -1,7 +1,7 @@
 """Copies of an image on two sides: a test image that was trained on is no test.
 
 Two files are copies when their bytes are equal, or when their perceptual hashes are near and their pixels agree
-(``evaluate.same_picture``): re-encoded, resized, brighter and mirrored copies. Crops, rotations and grey copies
+(``evaluate.same_picture``): re-encoded, resized, darker and mirrored copies. Crops, rotations and grey copies
 are found by the slower check of ``lookalike evaluate --train COLLECTION``.
 """
 

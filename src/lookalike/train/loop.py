@@ -23,7 +23,7 @@ from .network import Network
 from .objective import Objective
 from .pictures import Pictures
 from .records import Log, OnProgress, Progress
-from .samplers import Asked, Batches, batches_of, sampler_for
+from .samplers import Asked, Batches, batches_of
 from .samples import Samples
 from .schedule import share
 from .seeding import generator, seed_step
@@ -52,6 +52,7 @@ class Loop:
         network: what is trained.
         objective: what is minimised.
         samples, labels: of the training.
+        sampler: what puts them into batches, by its name in the table.
         pictures: their pixels.
         validation: None where nothing was kept apart.
         settings: the rest.
@@ -69,6 +70,7 @@ class Loop:
         objective: Objective,
         samples: Samples,
         labels: Labels,
+        sampler: str,
         pictures: Pictures,
         validation: Validation | None,
         settings: Settings,
@@ -84,7 +86,7 @@ class Loop:
         self.samples, self.labels, self.pictures, self.validation = samples, labels, pictures, validation
         self.settings, self.device, self.folder = settings, device, folder
         self.imitation = imitation
-        self.sampler = sampler_for(settings.sampler, labels, needs=objective.needs[0] if objective.needs else "pairs")
+        self.sampler = sampler
         self.augment = augmentation(settings.augment, side=pictures.side, flip=settings.flip).to(device)
         self.optimiser = torch.optim.AdamW(self._groups(pretrained))
         self.highest = [group["lr"] for group in self.optimiser.param_groups]

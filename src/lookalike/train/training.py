@@ -308,6 +308,7 @@ def prepare(
         objective=objective,
         samples=samples,
         labels=labels,
+        sampler=sampler,
         pictures=_pictures(samples, backbone, settings, group, kept),
         validation=validation,
         settings=settings,
