@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from changes import INPUT, Chances, photos_changed, symbols_changed
+from changes import INPUT, Chances, photos_changed, retaken, symbols_changed
 from drawings import drawing, rendered
 from material import Material, Stored
 from teachers import Views
@@ -51,7 +51,7 @@ class Mix:
     fashion: tuple[int, int] = (2, 2)
     photos: tuple[int, int] = (14, 2)
     grocery: tuple[int, int] = (5, 4)
-    taught: int = 48  # fixed views whose vectors by the teacher are known
+    taught: int = 96  # fixed views whose vectors by the teacher are known
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,8 @@ class Batches:
         taught: Ints = np.zeros(0, np.int64)
         if self.views is not None:
             taught = rng.integers(0, len(self.views.pixels), self.mix.taught)
-            parts.append(_smaller(torch.from_numpy(self.views.pixels[taught]).permute(0, 3, 1, 2).float() / 255, side))
+            shown = torch.from_numpy(self.views.pixels[taught]).permute(0, 3, 1, 2).float() / 255
+            parts.append(retaken(_smaller(shown, side)))
         return Batch(
             torch.cat(parts),
             torch.from_numpy(np.concatenate(classes)),

