@@ -136,7 +136,7 @@ def test_a_list_of_paths_on_standard_input(tmp_path: Path) -> None:
         (["search", "id:picture-0001.png", "-k", "0"], "usage", "0 is not in the range"),
         (["index", "nowhere"], "no_such_file", "nowhere"),
         (["index", "photos", "--embedder", "color-histgram"], "unknown_name", "color-histogram"),
-        (["index", "photos", "--embedder", "color-histogram"], "other_embedder", "made with 'builtin-1'"),
+        (["index", "photos", "--embedder", "color-histogram"], "other_embedder", "made with 'builtin-2'"),
         (["evaluate", "--truth", "none.csv"], "no_such_file", "no such truth file"),
         (["remove", "nothing"], "bad_input", "none of these"),
         (["rebase", "/nowhere", "/else"], "bad_input", "no image of"),
@@ -203,7 +203,7 @@ def test_evaluate_by_hand(run: Run, tmp_path: Path) -> None:
 def test_info_remove_rebase_backup(run: Run, indexed: Path, tmp_path: Path) -> None:
     facts = run("info", "--json").json
     assert facts["images"] == 8
-    assert facts["space"] == "builtin-1"
+    assert facts["space"] == "builtin-2"
     assert facts["roots"] == {str(indexed): 8}
     assert len(run("info", "--ids").out.splitlines()) == 8
     assert run("remove", "picture-0001.png", "photos/picture-0002.png", "--json").json["removed"] == 2
@@ -230,7 +230,7 @@ def test_estimate_stores_nothing(run: Run, indexed: Path, tmp_path: Path) -> Non
 def test_export_and_import(run: Run, indexed: Path) -> None:
     assert run("export", "out", "--json").json["exported"] == 8
     taken = run("import", "out", "--collection", "again", "--embedder", "builtin", "--json").json
-    assert taken == {"imported": 8, "images": 8, "space": "builtin-1"}
+    assert taken == {"imported": 8, "images": 8, "space": "builtin-2"}
     assert run("search", "photos/picture-0003.png", "--collection", "again", "--json").json["hits"][0]["score"] == 1.0
 
 

@@ -71,10 +71,10 @@ def test_a_sign_that_stands_with_its_item_is_explained(run: Run, catalogue: Path
 def test_spaces_together(run: Run, catalogue: Path) -> None:
     assert run("index", "list.csv", "--embedder", "color-layout", "--add-space").code == 0
     alone = run("search", "photos/kind1-view0.png", "--json").json["hits"]
-    both = run("search", "photos/kind1-view0.png", "--spaces", "builtin-1,color-layout:2", "--json").json["hits"]
+    both = run("search", "photos/kind1-view0.png", "--spaces", "builtin-2,color-layout:2", "--json").json["hits"]
     assert {hit["id"] for hit in both} == {hit["id"] for hit in alone}
     assert [hit["score"] for hit in both] != [hit["score"] for hit in alone]
-    ranks = run("search", "photos/kind1-view0.png", "--spaces", "builtin-1,color-layout", "--fusion", "rrf", "--json")
+    ranks = run("search", "photos/kind1-view0.png", "--spaces", "builtin-2,color-layout", "--fusion", "rrf", "--json")
     assert ranks.json["hits"][0]["score"] == round(2 / 61, 6)
     for words, said in (
         (["--spaces", "nothing"], "no vector space 'nothing'"),

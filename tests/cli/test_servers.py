@@ -110,7 +110,7 @@ def test_index_uploads_what_is_new_and_names_what_is_bad(run: Run, there: str, t
 def test_info_and_remove(run: Run, there: str, folder: Path) -> None:
     assert f"{there}: 12 images" in run("info", "--collection", there).out
     facts = run("info", "--json", "--collection", there).json
-    assert (facts["images"], facts["space"]) == (12, "builtin-1")
+    assert (facts["images"], facts["space"]) == (12, "builtin-2")
     assert run("info", "--ids", "--collection", there).out == run("info", "--ids", "--collection", folder).out
     done = run("remove", "picture-0001.png", "id:picture-0002.png", "nothing", "--collection", there)
     assert (done.code, done.err) == (1, f"not there: nothing\n2 removed; 10 images in {there}.\n")

@@ -82,7 +82,7 @@ def test_a_collection_of_subjects_cuts_queries_itself(run: Run, tmp_path: Path) 
     assert run("index", "products", "--subject", "content").code == 0
     assert run("index", "products", "--subject", "content").code == 0, "the same setting again is no other embedder"
     (space,) = run("info", "--json").json["spaces"].values()
-    assert space["embedder"] == "subject:content:builtin-1"
+    assert space["embedder"] == "subject:content:builtin-2"
     Pillow.fromarray(on_white(picture(3), 290, 190)).save(tmp_path / "moved.png")
     id, score = best(run("search", "moved.png", "--json"))
     assert id == "3.png"
@@ -94,4 +94,4 @@ def test_a_collection_of_subjects_cuts_queries_itself(run: Run, tmp_path: Path) 
     assert best(run("search", "pair.png", "--box", "30,30,126,126", "--json"))[0] == "1.png"
     other = run("index", "products", "--subject", "saliency")
     assert other.code == 2
-    assert "was made with 'builtin-1+content'" in other.err
+    assert "was made with 'builtin-2+content'" in other.err

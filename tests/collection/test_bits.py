@@ -121,7 +121,7 @@ def test_what_is_no_vector_of_bits_is_refused(photos: lookalike.Collection, tmp_
         photos.search(np.zeros(4, np.uint8))
     plain = lookalike.open(tmp_path / "plain.collection")
     with pytest.raises(BadShape, match="holds vectors of float32, the query is one of uint8"):
-        plain.search(np.zeros(817, np.uint8))
+        plain.search(np.zeros(1201, np.uint8))
     assert understand(np.zeros(3, np.uint8)).items[0].kind == "vector"
 
 
@@ -133,5 +133,5 @@ def test_bits_go_out_and_come_in_again(photos: lookalike.Collection, tmp_path: P
     assert (count, again.space.dim, again.space.similarity) == (30, 24, "hamming")
     hits, there = again.search("id:picture-0003.png", k=30), photos.search("id:picture-0003.png", k=30)
     assert [hit.id for hit in hits] == [hit.id for hit in there]
-    with pytest.raises(BadShape, match="3 bytes of bits, those of 'builtin' have 817 dimensions"):
+    with pytest.raises(BadShape, match="3 bytes of bits, those of 'builtin' have 1201 dimensions"):
         transfer.import_vectors(tmp_path / "third.collection", tmp_path / "out", embedder="builtin")

@@ -134,7 +134,7 @@ def test_what_a_near_copy_is_depends_on_what_is_usual_in_the_collection(tmp_path
         scores = [near_score(photos.space, photos.store) for photos in (alike, unlike)]
         assert scores[0] > scores[1] >= COPIES[0]
         assert scores[0] <= COPIES[1]
-        assert alike.info()["spaces"]["builtin-1"]["near_copies"] == scores[0]
+        assert alike.info()["spaces"]["builtin-2"]["near_copies"] == scores[0]
 
 
 def test_of_several_pictures_each_ones_copies_are_left_out(views: Collection) -> None:

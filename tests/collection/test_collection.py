@@ -231,13 +231,13 @@ def test_remove(collection: Collection, photos: Path) -> None:
 
 def test_a_collection_remembers_its_embedder(collection: Collection, tmp_path: Path) -> None:
     collection.close()
-    assert lookalike.open(tmp_path / "c.collection").space.name == "builtin-1"
+    assert lookalike.open(tmp_path / "c.collection").space.name == "builtin-2"
     assert len(lookalike.open(tmp_path / "c.collection", embedder="builtin")) == 12
-    with pytest.raises(OtherEmbedder, match=r"made with 'builtin-1'.*not with 'color-histogram"):
+    with pytest.raises(OtherEmbedder, match=r"made with 'builtin-2'.*not with 'color-histogram"):
         lookalike.open(tmp_path / "c.collection", embedder="color-histogram")
     both = lookalike.open(tmp_path / "c.collection", embedder="color-histogram", add_space=True)
     assert len(both.store.spaces()) == 2
-    assert lookalike.open(tmp_path / "c.collection").space.name == "builtin-1", "the first space stays the one searched"
+    assert lookalike.open(tmp_path / "c.collection").space.name == "builtin-2", "the first space stays the one searched"
 
 
 def test_a_second_space_embeds_what_is_there_already(collection: Collection, photos: Path, tmp_path: Path) -> None:
@@ -349,11 +349,11 @@ def test_a_run_that_changes_nothing_writes_nothing(tmp_path: Path) -> None:
         os.utime(path, ns=(10**18, 10**18))  # old enough for its time to be believed
     with lookalike.open(tmp_path / "c") as photos:
         photos.add(tmp_path / "images")
-        expected, version = photos.store.setting("expected_best:builtin-1"), photos.store.version
+        expected, version = photos.store.setting("expected_best:builtin-2"), photos.store.version
         photos.add(tmp_path / "images")
         assert photos.store.version == version
         write_pictures(tmp_path / "images", 5, start=30)
         photos.add(tmp_path / "images")
         assert photos.store.version > version
         assert expected
-        assert photos.store.setting("expected_best:builtin-1") != expected
+        assert photos.store.setting("expected_best:builtin-2") != expected

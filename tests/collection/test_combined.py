@@ -41,9 +41,9 @@ def test_an_ensemble_is_a_space_like_any_other(tmp_path: Path) -> None:
         with lookalike.open(tmp_path / "c", embedder=name, add_space=True) as photos:
             photos.add(tmp_path / "photos")
     with lookalike.open(tmp_path / "c") as photos:
-        assert list(photos.store.spaces()) == ["builtin-1+0.5*dhash", "hog+mirror"]
+        assert list(photos.store.spaces()) == ["builtin-2+0.5*dhash", "hog+mirror"]
         image = str(tmp_path / "photos" / "picture-0002.png")
-        both = photos.search(image, spaces={"builtin-1+0.5*dhash": 1.0, "hog+mirror": 2.0})
+        both = photos.search(image, spaces={"builtin-2+0.5*dhash": 1.0, "hog+mirror": 2.0})
         assert both[0].id == "picture-0002.png"
         (row,) = photos.store.vectors(photos.space.name, [both[0].row])
         direct = create("ensemble:builtin+dhash:0.5").embed([np.asarray(PILImage.open(image).convert("RGB"))])[0]

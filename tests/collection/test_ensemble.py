@@ -17,7 +17,7 @@ from lookalike.types import Rows
 from pictures import write_pictures
 
 COUNT = 15
-SPACES = {"builtin-1": 1.0, "color-layout": 3.0, "dhash": 0.5}
+SPACES = {"builtin-2": 1.0, "color-layout": 3.0, "dhash": 0.5}
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def photos(tmp_path: Path) -> Iterator[Collection]:
 def rankings(tmp_path: Path, query: str) -> dict[str, dict[str, float]]:
     found = {}
     for name in SPACES:
-        with lookalike.open(tmp_path / "c", embedder=name.replace("builtin-1", "builtin")) as photos:
+        with lookalike.open(tmp_path / "c", embedder=name.replace("builtin-2", "builtin")) as photos:
             found[name] = {hit.id: hit.score for hit in photos.search(query, k=100)}
     return found
 
@@ -68,7 +68,7 @@ def test_scores_are_those_of_a_loop(photos: Collection, tmp_path: Path, fusion: 
 
 def test_one_space_alone_is_the_plain_search(photos: Collection) -> None:
     plain = photos.search("id:picture-0003.png", k=8)
-    alone = photos.search("id:picture-0003.png", k=8, spaces={"builtin-1": 2.0})
+    alone = photos.search("id:picture-0003.png", k=8, spaces={"builtin-2": 2.0})
     assert [(hit.id, hit.score) for hit in alone] == [(hit.id, hit.score) for hit in plain]
 
 
@@ -90,8 +90,8 @@ def test_equal_scores_are_ordered_by_row() -> None:
 
 
 def test_names_and_weights() -> None:
-    assert parse_spaces("builtin-1, dhash:2.5,hf:org/name,hf:a/b:0.5") == {
-        "builtin-1": 1.0,
+    assert parse_spaces("builtin-2, dhash:2.5,hf:org/name,hf:a/b:0.5") == {
+        "builtin-2": 1.0,
         "dhash": 2.5,
         "hf:org/name": 1.0,
         "hf:a/b": 0.5,

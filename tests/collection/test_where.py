@@ -90,7 +90,7 @@ def test_words_groups_and_spaces_keep_to_the_conditions(photos: Collection) -> N
     assert {hit.id for hit in photos.search(["text:acme", "id:3"], where="price>=20")} == {"1", "2"}
     grouped = photos.search("id:3", group_by="brand", where="price<=20")
     assert sorted(hit.group.value for hit in grouped if hit.group) == ["Acme", "acme"]
-    fused = photos.search("id:3", spaces={"builtin-1": 1.0}, where="price<=20")
+    fused = photos.search("id:3", spaces={"builtin-2": 1.0}, where="price<=20")
     assert {hit.id for hit in fused} == {"0", "1", "2"}
 
 

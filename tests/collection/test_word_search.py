@@ -22,7 +22,7 @@ COUNT = 24
 @pytest.fixture
 def photos(tmp_path: Path) -> Iterator[Collection]:
     """Every second is red, every third at night; the 5th and 6th of one object."""
-    with lookalike.open(tmp_path / "c") as made:
+    with lookalike.open(tmp_path / "c", embedder="builtin-1") as made:
         made.add_images(
             [picture(seed) for seed in range(COUNT)],
             ids=[f"shoes/{'red' if seed % 2 == 0 else 'blue'}_shoe-{seed}.jpg" for seed in range(COUNT)],

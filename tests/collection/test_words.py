@@ -57,7 +57,7 @@ def test_arithmetic_of_images_and_words(photos: Collection) -> None:
 
 
 def test_words_to_an_embedder_of_images_only(tmp_path: Path, photos: Collection) -> None:
-    with lookalike.open(tmp_path / "plain") as plain:
+    with lookalike.open(tmp_path / "plain", embedder="builtin-1") as plain:
         plain.add(tmp_path / "photos")
         results = plain.search("text:red cat")  # looked up in names and metadata instead, where they are not
         assert len(results) == 0
@@ -67,7 +67,7 @@ def test_words_to_an_embedder_of_images_only(tmp_path: Path, photos: Collection)
 def test_auto_is_content_with_what_the_collection_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOOKALIKE_CACHE", str(tmp_path / "empty"))
     with lookalike.open(tmp_path / "new", embedder="auto") as made:
-        assert made.space.name == "builtin-1"
+        assert made.space.name == "builtin-2"
     with lookalike.open(tmp_path / "old", embedder="color-layout") as made:
         assert made.space.name == "color-layout"
     with lookalike.open(tmp_path / "old", embedder="auto") as again:

@@ -160,7 +160,7 @@ def test_a_page_moves_nothing_when_images_come_and_go(client: Client, pictures: 
         (query(item("id", "picture-0001.png"), metadata="nothing:0.2"), 400, "nothing"),
         (query(item("id", "picture-0001.png"), spaces="learned"), 400, "learn"),
         (query(item("nothing", "x")), 422, "kind"),
-        (query({"kind": "vector", "vector": [1.0, 2.0]}), 400, "817"),
+        (query({"kind": "vector", "vector": [1.0, 2.0]}), 400, "1201"),
         (query(*[item("id", "picture-0001.png")] * 65), 413, "64"),
         ([], 422, "object"),
     ],

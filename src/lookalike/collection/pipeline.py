@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..embed.augment import augmented
+from ..embed.subwords import vocabulary_of, words_of
 from ..errors import BadInput, BadQuery, BadShape, OtherEmbedder
 from ..images import FetchLimits, read_source
 from ..images.decode import decode
@@ -179,8 +180,8 @@ class Pipeline:
         Raises:
             BadQuery: its words are none that the embedder understands, or its items cancel each other out.
         """
-        if any(item.kind == "text" for item in query.items) and not self._understands_words():
-            raise BadQuery(f"{self._space.name!r} compares pictures and does not understand words.")
+        if not all(map(self._reads, query.items)):
+            raise BadQuery(f"{self._limits()}.")
         return self._combined(query, Clock(), PLAIN)
 
     def groups(self, column: str) -> Groups:
@@ -241,7 +242,7 @@ class Pipeline:
             chosen = clock.time("search", lambda: self._nearest_views(chosen, query, how, scope, clock))
         found = clock.time("fetch", lambda: self._hits(chosen, ranking, calibration, scope.groups))
         none_allowed = scope.allowed is not None and not len(scope.allowed)
-        note = _NONE_ALLOWED if none_allowed else self._note(chosen, found, ranking, how)
+        note = _NONE_ALLOWED if none_allowed else self._note(query, chosen, found, ranking, how)
         if min_relevance is None:
             return Results(query, found, clock.spent(), note)
         hits = tuple(hit for hit in found if hit.relevance is not None and hit.relevance >= min_relevance)
@@ -294,9 +295,9 @@ class Pipeline:
 
     def member(self, query: Query, weight: float, how: How, scope: _Scope, clock: Clock) -> Member:
         """Return this space's part in an ensemble."""
-        if any(item.kind == "text" for item in query.items) and not self._understands_words():
+        if not all(map(self._reads, query.items)):
             raise BadQuery(
-                f"{self._space.name!r} compares pictures and does not understand words.",
+                f"{self._limits()}.",
                 hint="Leave it out of the spaces that are searched together, or search by pictures.",
             )
         found, regions = self._finder(query, how, scope, clock)
@@ -310,13 +311,15 @@ class Pipeline:
             finders.append(found)
             return Ranking(found, lambda row: "vector", "vector", regions)
 
-        if any(item.kind == "text" for item in query.items) and not self._understands_words():
-            if how.merging:
+        # Of words that a model of a small world has learned, names may still say more.
+        if any(item.kind == "text" for item in query.items) and self._vocabulary() is not None:
+            if not how.merging:
+                return with_words(self._store, query, by_vector, scope.allowed, reads=self._reads), _nothing_more
+            if not all(map(self._reads, query.items)):
                 raise BadQuery(
-                    f"{self._space.name!r} does not understand words, and words have no merged vectors.",
+                    f"{self._limits()}, and names have no merged vectors.",
                     hint="Leave --merge out, or search by pictures.",
                 )
-            return with_words(self._store, query, by_vector, scope.allowed), _nothing_more
         ranking = by_vector(query)
         return ranking, lambda rows: finders[0](max(len(rows), 1), rows)
 
@@ -398,13 +401,27 @@ class Pipeline:
             shown[place] = nearest if nearest >= 0 else row
         return Chosen(shown, chosen.scores, chosen.best)
 
-    def _understands_words(self) -> bool:
+    def _vocabulary(self) -> frozenset[str] | None:
+        """Return the words that the embedder understands: None for all kinds, none for one of pictures only."""
         try:
-            return isinstance(self._embedder(), TextEmbedder)
+            embedder = self._embedder()
         except OtherEmbedder:
             if self._store.setting(f"embedder:{self._space.name}"):
                 raise
-            return False  # vectors that came without their model
+            return frozenset()  # vectors that came without their model
+        return vocabulary_of(embedder) if isinstance(embedder, TextEmbedder) else frozenset()
+
+    def _reads(self, item: QueryItem) -> bool:
+        """Return whether the embedder makes anything of an item: of words, whether it knows one of them."""
+        if item.kind != "text":
+            return True
+        known = self._vocabulary()
+        return known is None or not known.isdisjoint(words_of(item.value))
+
+    def _limits(self) -> str:
+        if self._vocabulary():
+            return f"{self._space.name!r} knows few words, and none of these"
+        return f"{self._space.name!r} compares pictures and does not understand words"
 
     def _calibration(self, query: Query, min_relevance: float | None) -> Calibration | None:
         found = read_calibration(self._store, self._space) if covers(query) else None
@@ -491,10 +508,18 @@ class Pipeline:
             for rank, ((record, score), relevance) in enumerate(zip(found, known, strict=True), start=1)
         )
 
-    def _note(self, chosen: Chosen, hits: Sequence[Hit], ranking: Ranking, how: How) -> str:
+    def _note(self, query: Query, chosen: Chosen, hits: Sequence[Hit], ranking: Ranking, how: How) -> str:
+        texts = [item for item in query.items if item.kind == "text"]
         if ranking.by == "text":
             return self._words_note(found=bool(hits))
         if ranking.by == "both" and hits:
+            if how.together:
+                return ""
+            if all(map(self._reads, texts)):
+                return (
+                    f"By what {self._space.name!r} has learned of the words, and by ids, file names and metadata that "
+                    "have them; the two rankings are fused."
+                )
             return (
                 f"The pictures were compared by {self._space.name!r}, which does not understand words; the words were "
                 "looked up in ids, file names and metadata, and the two rankings fused."
@@ -504,7 +529,8 @@ class Pipeline:
         if not hits:
             return "Everything in the collection is the same as the query: there is nothing else to show."
         expected = self._store.setting(f"expected_best:{self._space.name}")
-        if expected and how.plain and ranking.by == "vector" and chosen.best < float(expected):
+        # What images score with one another says nothing of what words score with images.
+        if expected and how.plain and ranking.by == "vector" and not texts and chosen.best < float(expected):
             return (
                 f"Nothing stands out: the best score, {chosen.best:.3f}, is below what 95% of the collection's own "
                 f"images find among the others ({float(expected):.3f})."
@@ -512,12 +538,12 @@ class Pipeline:
         return ""
 
     def _words_note(self, *, found: bool) -> str:
-        compares = f"{self._space.name!r} compares pictures and does not understand words"
+        limits = self._limits()
         if found:
-            return f"Found by words of ids, file names and metadata: {compares}."
+            return f"Found by words of ids, file names and metadata: {limits}."
         return (
-            f"No id, file name or metadata has these words, and {compares}; models of image and text do, such as "
-            "--embedder clip-vit-base-patch32."
+            f"No id, file name or metadata has these words, and {limits}; models of image and text read all kinds, "
+            "such as --embedder clip-vit-base-patch32."
         )
 
 

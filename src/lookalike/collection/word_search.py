@@ -1,4 +1,4 @@
-"""Words where no model reads them: ranked by the store's full-text index, alone or fused with the pictures' ranking."""
+"""Words in names and metadata: ranked by the store's full-text index, alone or fused with the vectors' ranking."""
 
 from __future__ import annotations
 
@@ -61,40 +61,51 @@ def by_words(store: Store, words: Sequence[QueryItem], allowed: Rows | None = No
 
 
 def with_words(
-    store: Store, query: Query, vector_ranking: Callable[[Query], Ranking], allowed: Rows | None = None
+    store: Store,
+    query: Query,
+    vector_ranking: Callable[[Query], Ranking],
+    allowed: Rows | None = None,
+    *,
+    reads: Callable[[QueryItem], bool] = lambda item: False,
 ) -> Ranking:
-    """Rank a query of words, or of words and pictures, in a space that does not understand words.
+    """Rank a query of words, or of words and pictures, in a space that understands no words, or few.
 
     Words alone are ranked by ``by_words``. Pictures and words are two rankings, fused by ``fuse``, each with the sum
-    of its items' weights. Words that are only taken away leave the pictures' ranking without what has them.
+    of its items' weights. Words that are only taken away leave the pictures' ranking without what has them. Words that
+    the space ``reads`` stand in both rankings; where no name has them, the vectors' stays as it is.
 
     Args:
         store: where words are looked for.
         query: what is searched for, with at least one item of words.
-        vector_ranking: ranks the part of it that is pictures, among the allowed rows.
+        vector_ranking: ranks the part of it that is pictures, and words that are read, among the allowed rows.
         allowed: the rows that may be found; None: all.
+        reads: tells of an item of words whether the space understands it.
 
     Raises:
         BadQuery: pictures are taken away from words, or nothing is searched for.
     """
     words = [item for item in query.items if item.kind == "text"]
     pictures = [item for item in query.items if item.kind != "text"]
+    seen = [item for item in query.items if item.kind != "text" or reads(item)]
     wanted, unwanted = _texts(words)
     if pictures and all(item.weight < 0 for item in pictures):
         raise BadQuery(
             f"{pictures[0].value!r} cannot be taken away from words that are looked up in names and metadata.",
             hint="Add a picture, or index with a model of image and text, such as --embedder clip-vit-base-patch32.",
         )
-    if not pictures:
+    if all(item.weight < 0 for item in seen):
         if not wanted:
             raise BadQuery("a query needs at least one item that is not taken away.", hint="Put one before the '-'.")
         return by_words(store, words, allowed)
-    ranking = vector_ranking(Query(tuple(pictures)))
+    ranking = vector_ranking(Query(tuple(seen)))
     if unwanted:
         ranking = _without(ranking, np.array([row for row, _ in store.find_words(unwanted)], np.int64))
     if not wanted:
         return ranking
-    return fuse(ranking, _weight(pictures), by_words(store, words, allowed), _weight(words))
+    named = by_words(store, words, allowed)
+    if all(map(reads, words)) and not len(named.first(1)[0]):
+        return ranking
+    return fuse(ranking, _weight(seen), named, _weight(words))
 
 
 def fuse(vectors: Ranking, vector_weight: float, words: Ranking, word_weight: float) -> Ranking:

@@ -24,6 +24,7 @@ EMBEDDERS: Registry[Embedder] = Registry(
         "blockmean-hash": "lookalike.embed.handcrafted.blockmean_hash:blockmean_hash",
         "brightness-histogram": "lookalike.embed.handcrafted.histograms:brightness",
         "builtin-1": "lookalike.embed.builtin:builtin_1",
+        "builtin-2": "lookalike.embed.hybrid:builtin_2",
         "color-histogram": "lookalike.embed.builtin:color_histogram",
         "color-layout": "lookalike.embed.builtin:color_layout",
         "correlogram": "lookalike.embed.handcrafted.correlogram:correlogram",
@@ -62,7 +63,7 @@ EMBEDDERS: Registry[Embedder] = Registry(
     extras={"hf:": "hub", "tflite:": "tflite"},
 )
 
-ALIASES = {"builtin": "builtin-1", "histogram-lab": "color-histogram"}
+ALIASES = {"builtin": "builtin-2", "histogram-lab": "color-histogram"}
 
 DEVICES = ("auto", "cpu", "cuda", "coreml", "openvino")
 
@@ -84,7 +85,7 @@ def resolve(name: str) -> str:
 
     Example:
         >>> resolve("builtin")
-        'builtin-1'
+        'builtin-2'
         >>> resolve("dinov2-small")
         'hf:onnx-community/dinov2-small'
     """

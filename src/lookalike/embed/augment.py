@@ -17,6 +17,7 @@ from ..nearest_name import choices
 from ..protocols import Embedder, Prepares, TextEmbedder
 from ..types import Image, Vectors, VectorSpace
 from .specs import complete, inner, spec_of, without_parentheses
+from .subwords import vocabulary_of
 from .unit import unit
 
 __all__ = [
@@ -137,6 +138,11 @@ class Augmented:
 
 class AugmentedAndText(Augmented):
     """The same around an embedder that also understands words."""
+
+    @property
+    def vocabulary(self) -> frozenset[str] | None:
+        """Return the words that it has learned; None: of all kinds."""
+        return vocabulary_of(self.embedder)
 
     def embed_text(self, texts: Sequence[str]) -> Vectors:
         """Return (B, D) of words, which have no other views."""

@@ -18,6 +18,7 @@ from ..errors import BadInput
 from ..protocols import Embedder, Prepares, TextEmbedder
 from ..types import Image, Vectors, VectorSpace
 from .specs import complete, inner, members, spec_of
+from .subwords import vocabulary_of
 
 __all__ = ["Ensemble", "EnsembleAndText", "open_ensemble"]
 
@@ -98,6 +99,13 @@ class Ensemble:
 
 class EnsembleAndText(Ensemble):
     """An ensemble whose members all understand words."""
+
+    @property
+    def vocabulary(self) -> frozenset[str] | None:
+        """Return the words that all members have learned; None: some member reads words of all kinds."""
+        known = [vocabulary_of(each) for each in self.embedders]
+        learned = [words for words in known if words is not None]
+        return frozenset.intersection(*learned) if len(learned) == len(known) else None
 
     def embed_text(self, texts: Sequence[str]) -> Vectors:
         """Return (B, D) of words, joined as those of images are."""

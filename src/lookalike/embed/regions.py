@@ -19,6 +19,7 @@ from ..errors import BadInput
 from ..protocols import Detector, Embedder, Prepares, TextEmbedder
 from ..types import MOST_REGIONS, Image, Region, Vectors, VectorSpace
 from .specs import complete, without_parentheses
+from .subwords import vocabulary_of
 
 __all__ = ["WithRegions", "WithRegionsAndText", "open_regions", "regions_spec"]
 
@@ -101,6 +102,11 @@ class WithRegions:
 
 class WithRegionsAndText(WithRegions):
     """The same with an embedder that also understands words, which are compared with the parts too."""
+
+    @property
+    def vocabulary(self) -> frozenset[str] | None:
+        """Return the words that it has learned; None: of all kinds."""
+        return vocabulary_of(self.embedder)
 
     def embed_text(self, texts: Sequence[str]) -> Vectors:
         """Return (B, D) of words."""

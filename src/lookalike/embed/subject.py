@@ -20,6 +20,7 @@ from ..errors import BadInput
 from ..protocols import Detector, Embedder, Prepares, TextEmbedder
 from ..types import Image, Region, Vectors, VectorSpace
 from .specs import complete, without_parentheses
+from .subwords import vocabulary_of
 
 __all__ = ["Subject", "SubjectAndText", "open_subject", "split_spec", "subject_spec"]
 
@@ -104,6 +105,11 @@ class Subject:
 
 class SubjectAndText(Subject):
     """The same in front of an embedder that also understands words, which are compared with the subjects."""
+
+    @property
+    def vocabulary(self) -> frozenset[str] | None:
+        """Return the words that it has learned; None: of all kinds."""
+        return vocabulary_of(self.embedder)
 
     def embed_text(self, texts: Sequence[str]) -> Vectors:
         """Return (B, D) of words; with ``whole``, they are compared with the crop and the whole alike."""

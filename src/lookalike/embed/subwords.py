@@ -22,10 +22,15 @@ import numpy.typing as npt
 
 from ..errors import ModelError
 
-__all__ = ["Subwords", "pieces_of", "words_of"]
+__all__ = ["Subwords", "pieces_of", "vocabulary_of", "words_of"]
 
 _SIZES = (3, 4, 5)
 _WORD = re.compile(r"[^\W_]+")
+
+
+def vocabulary_of(embedder: object) -> frozenset[str] | None:
+    """Return the words that an embedder has learned; None of one that reads everything, as CLIP does, or nothing."""
+    return getattr(embedder, "vocabulary", None)
 
 
 def words_of(text: str) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..collection.pipeline import Searching
+from ..embed.subwords import vocabulary_of
 from ..errors import Overloaded, TimedOut
 from ..protocols import Embedder, Prepares, Regional, TextEmbedder
 from ..types import Candidates, Image, Region, Rows, Vectors, VectorSpace
@@ -262,6 +263,11 @@ class BatchedWordEmbedder(BatchedEmbedder):
         self.texts: Batcher[str, npt.NDArray[Any]] = Batcher(
             lambda texts: list(words.embed_text(texts)), size=size, wait_s=wait_s, waiting=waiting
         )
+
+    @property
+    def vocabulary(self) -> frozenset[str] | None:
+        """Return the words that it has learned; None: of all kinds."""
+        return vocabulary_of(self.embedder)
 
     def embed_text(self, texts: Sequence[str]) -> Vectors:
         """Return (B, D) of words."""
