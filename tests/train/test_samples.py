@@ -40,6 +40,20 @@ def test_folders_are_classes(tmp_path: Path) -> None:
     assert "1 images lie in no folder" in samples.notes[0]
 
 
+def test_folders_of_parts_are_no_classes(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for kind in ("cats", "dogs"):
+            write_pictures(tmp_path / part / kind, 2)
+    with pytest.raises(BadInput, match="are parts, train and test, not classes") as failed:
+        read_samples([tmp_path])
+    assert "--test-on" in failed.value.hint
+    assert sorted(read_samples([tmp_path / "train"]).part([0, 1, 2, 3]).labels.names) == ["cats", "dogs"]  # type: ignore[union-attr]
+    by_truth = read_samples([tmp_path], tmp_path)
+    assert {name.split("/")[0] for name in by_truth.names} == {"train"}
+    measured = read_samples([tmp_path], tmp_path, training=False)
+    assert {name.split("/")[0] for name in measured.names} == {"train", "test"}
+
+
 def test_images_without_labels_must_be_said_to_be(tmp_path: Path) -> None:
     write_pictures(tmp_path, 3)
     with pytest.raises(BadInput, match="have no labels") as failed:

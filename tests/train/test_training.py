@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,6 +158,18 @@ def test_other_settings_do_not_go_on_with_a_run(images: Path, tmp_path: Path) ->
         run(images, tmp_path / "m", epochs=1, rate=0.01)
     assert "--restart" in failed.value.hint
     train(read_samples([images]), tmp_path / "m", Settings(**{**SMALL, "epochs": 1, "rate": 0.01}), restart=True)
+
+
+def test_other_images_do_not_go_on_with_a_run(images: Path, tmp_path: Path) -> None:
+    run(images, tmp_path / "m", epochs=1)
+    more = tmp_path / "more"
+    shutil.copytree(images, more)
+    some = next(more.rglob("*.png"))
+    shutil.copy(some, some.with_name("another.png"))
+    with pytest.raises(BadInput, match="was begun with other images or labels") as failed:
+        run(more, tmp_path / "m", epochs=1)
+    assert "--restart" in failed.value.hint
+    assert run(images, tmp_path / "m", epochs=1).resumed
 
 
 def test_images_that_cannot_be_read_are_counted_and_named(tmp_path: Path) -> None:

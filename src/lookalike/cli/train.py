@@ -140,7 +140,7 @@ def command(
         flags["matryoshka"] = [part.strip() for part in flags["matryoshka"].split(",")]
     how = resolve_config(Settings, file=config, environment=os.environ, prefix="LOOKALIKE_TRAIN_", flags=flags)
     samples = read_samples(images, labels, format=truth_format, label=label, unlabelled=unlabelled)
-    apart, tested = (read_samples(images, path) if path else None for path in (validate_on, test_on))
+    apart, tested = (read_samples(images, path, training=False) if path else None for path in (validate_on, test_on))
     first = os.environ.get("RANK", "0") == "0"  # torchrun starts this several times; one of them speaks
     if first:
         say.message(f"{len(samples):,} images, {_known(samples)}.")

@@ -8,6 +8,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +109,32 @@ class Loop:
 
     # ---- going on ----
 
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """Return how many images there are, and a hash of all names and labels."""
+        measured = self.validation.samples if self.validation is not None else None
+        return {
+            "images": len(self.samples),
+            "validation": 0 if measured is None else len(measured),
+            "sha256": [self.samples.digest, "" if measured is None else measured.digest],
+        }
+
     def restore(self) -> bool:
-        """Go on where the folder's checkpoint stands; False where there is none."""
+        """Go on where the folder's checkpoint stands; False where there is none.
+
+        Raises:
+            BadInput: the run was begun with other settings, images or labels.
+        """
         state = load_state(self.folder / "state.pt", self.settings.to_json())
         if state is None:
             return False
+        before = json.loads(state["data"]) if "data" in state else self.data  # of the version before, not known
+        if before != self.data:
+            raise BadInput(
+                f"the run in {self.folder} was begun with other images or labels: {before['images']:,} to train on and "
+                f"{before['validation']:,} to measure on, now {self.data['images']:,} and {self.data['validation']:,}.",
+                hint="Give the same to go on, another --out, or --restart to begin again.",
+            )
         self.network.load_state_dict(state["network"])
         self.objective.load_state_dict(state["objective"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -136,6 +158,7 @@ class Loop:
             self.folder / "state.pt",
             {
                 "settings": json.dumps(self.settings.to_json()),
+                "data": json.dumps(self.data),
                 "network": self.network.state_dict(),
                 "objective": self.objective.state_dict(),
                 "optimiser": self.optimiser.state_dict(),

@@ -21,6 +21,8 @@ from ..images.printable import printable
 
 __all__ = ["Kind", "Samples", "lone_classes", "read_samples"]
 
+_PARTS = {"train", "test", "val", "valid", "validation"}  # folders of the usual layout of a benchmark
+
 Kind = Literal["classes", "label-sets", "pairs", "triplets", "none"]
 
 
@@ -116,6 +118,7 @@ def read_samples(
     format: str | None = None,
     label: str | None = None,
     unlabelled: bool = False,
+    training: bool = True,
 ) -> Samples:
     """Read which images there are and what is known of them.
 
@@ -124,6 +127,7 @@ def read_samples(
         labels: a truth file or folder (``evaluate.truth``); None takes the folder of each image for its class.
         format, label: as ``read_truth`` takes them.
         unlabelled: train without labels.
+        training: False reads the part of a benchmark that is measured on.
 
     Raises:
         NoSuchFile: nothing there.
@@ -145,7 +149,7 @@ def read_samples(
         return Samples(names=tuple(items), sources=_sources(items.values()), notes=tuple(notes))
     if labels is None:
         return _by_folder(items, places, notes)
-    truth = read_truth(labels, format=format, label=label)
+    truth = read_truth(labels, format=format, label=label, training=training)
     return _by_truth(truth, items, notes)
 
 
@@ -159,6 +163,13 @@ def _by_folder(items: dict[str, Item], places: Sequence[str], notes: list[str]) 
         raise BadInput(
             f"the images of {', '.join(places)} have no labels: they do not lie in a folder for each class.",
             hint="Name the labels (--labels FILE), or say that there are none (--unlabelled).",
+        )
+    tops = {folder.partition("/")[0] for folder in named.values() if folder}
+    if "train" in tops and len(tops) > 1 and tops <= _PARTS:
+        others = ", ".join(sorted(tops - {"train"}))
+        raise BadInput(
+            f"the folders of {', '.join(places)} are parts, train and {others}, not classes.",
+            hint="Train on the folder train alone, and measure on another with --test-on.",
         )
     labelled = [name for name, folder in named.items() if folder]
     if len(labelled) < len(items):

@@ -103,6 +103,11 @@ def test_oml(tmp_path: Path) -> None:
     assert truth.boxes == {0: (1, 2, 5, 8)}  # x_1, x_2, y_1, y_2 are left, right, top, bottom
     (rule,) = truth.same
     assert (rule.column, rule.with_label, rule.codes.tolist()) == ("sequence", False, [0, 0, 1])
+    training = read_truth(path, training=True)
+    assert (labels(training), training.queries, training.base) == ({"a.jpg": "1"}, None, None)
+    none = write(tmp_path / "none.csv", "label,path,split,is_query,is_gallery\n2,b.jpg,validation,1,1\n")
+    with pytest.raises(BadInput, match=r"no line whose split is 'train'"):
+        read_truth(none, training=True)
 
 
 def test_trec(tmp_path: Path) -> None:
@@ -122,6 +127,10 @@ def test_beir(tmp_path: Path) -> None:
     assert pairs(truth) == {("asked.jpg", "img/1.jpg"): 2, ("asked.jpg", "d3"): 1}
     assert named(truth, truth.base) == ["img/1.jpg", "d2", "d3"]
     assert named(truth, truth.queries) == ["asked.jpg"]
+    with pytest.raises(NoSuchFile, match=r"no qrels/train\.tsv"):
+        read_truth(tmp_path, training=True)
+    write(tmp_path / "qrels/train.tsv", "query-id\tcorpus-id\tscore\nq2\td2\t1\n")
+    assert pairs(read_truth(tmp_path, training=True)) == {("q2", "d2"): 1}
 
 
 GND = {
@@ -205,6 +214,8 @@ def test_sop(tmp_path: Path) -> None:
     assert truth.format == "sop"
     assert labels(truth)["bicycle_final/1_1.JPG"] == "11319"
     assert truth.groups == ("1", "1", "2")
+    write(tmp_path / "Ebay_train.txt", "image_id class_id super_class_id path\n1 1 1 bicycle_final/0_0.JPG\n")
+    assert labels(read_truth(tmp_path, training=True)) == {"bicycle_final/0_0.JPG": "1"}
 
 
 def test_in_shop(tmp_path: Path) -> None:
@@ -218,6 +229,8 @@ def test_in_shop(tmp_path: Path) -> None:
     assert labels(truth) == {"img/b.jpg": "id_2", "img/c.jpg": "id_2", "img/d.jpg": "id_3"}
     assert named(truth, truth.queries) == ["img/b.jpg"]
     assert named(truth, truth.base) == ["img/c.jpg", "img/d.jpg"]
+    training = read_truth(tmp_path, training=True)
+    assert (labels(training), training.queries, training.base) == ({"img/a.jpg": "id_1"}, None, None)
 
 
 def test_cub(tmp_path: Path) -> None:
@@ -228,6 +241,10 @@ def test_cub(tmp_path: Path) -> None:
     split = read_truth(tmp_path, format="cub-split")
     assert named(split, split.queries) == ["002.Wren/b.jpg"]
     assert named(split, split.base) == ["001.Albatross/a.jpg", "002.Wren/c.jpg"]
+    assert labels(read_truth(tmp_path, training=True)) == {"001.Albatross/a.jpg": "001.Albatross"}
+    first = read_truth(tmp_path, format="cub-split", training=True)
+    assert sorted(first.names) == ["001.Albatross/a.jpg", "002.Wren/c.jpg"]
+    assert (first.queries, first.base) == (None, None)
 
 
 def matlab(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -254,6 +271,9 @@ def test_cars(tmp_path: Path) -> None:
     matlab(tmp_path / "cars_test_annos.mat", [{"bbox_x1": 30, "fname": "00001.jpg"}])
     with pytest.raises(BadInput, match="file names and classes are needed"):
         read_truth(tmp_path / "cars_test_annos.mat")
+    assert labels(read_truth(tmp_path, training=True)) == {"car_ims/1.jpg": "1"}
+    with pytest.raises(BadInput, match="holds the test part"):
+        read_truth(tmp_path / "cars_test_annos_withlabels.mat", training=True)
 
 
 def test_market(tmp_path: Path) -> None:
@@ -278,6 +298,10 @@ def test_market(tmp_path: Path) -> None:
     assert (rule.column, rule.with_label) == ("camera", True)
     assert dict(zip(truth.names, rule.codes.tolist(), strict=True))["bounding_box_test/0002_c2s1_000801_01.jpg"] == 2
     assert truth.notes == ("1 junk images are not searched.",)
+    touch(tmp_path / "bounding_box_train", "0007_c3s3_077419_03.jpg")
+    training = read_truth(tmp_path, training=True)
+    assert labels(training) == {"bounding_box_train/0007_c3s3_077419_03.jpg": "0007"}
+    assert (training.queries, training.base) == (None, None)
 
 
 def test_landmarks(tmp_path: Path) -> None:
@@ -322,6 +346,7 @@ def test_idx(tmp_path: Path) -> None:
     both = read_truth(tmp_path)
     assert named(both, both.queries) == ["t10k/00000", "t10k/00001"]
     assert named(both, both.base) == ["train/00000"]
+    assert labels(read_truth(tmp_path, training=True)) == {"train/00000": "9"}
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx([9, 1])[:-1])
     with pytest.raises(BadInput, match="should hold 2 labels and holds 1"):
         read_truth(tmp_path)
@@ -375,7 +400,7 @@ def test_a_folder_with_a_split(tmp_path: Path) -> None:
         ("query,relevant,grade\nq,a,-1\n", "line 2 of .* has the grade '-1'"),
         ("query,relevant,grade\nq,a,nan\n", "line 2 of .* has the grade 'nan'"),
         ("query,relevant,grade\nq,a,1\nq,b,\n", "line 3 of .* has no grade"),
-        ("label,path,split,is_query,is_gallery\n1,a,train,,\n", "0 queries and 0 gallery images"),
+        ("label,path,split,is_query,is_gallery\n1,a,train,,\n", "no line whose split is .validation."),
         ("label,path,split,is_query,is_gallery\n1,a,validation,maybe,1\n", "line 2 of .* marks an image with 'maybe'"),
     ],
 )

@@ -59,13 +59,16 @@ _READERS = (
 TRUTHS: Mapping[str, Reader] = MappingProxyType({reader.name: reader for reader in _READERS})
 
 
-def read_truth(path: str | Path, *, format: str | None = None, label: str | None = None) -> Truth:
+def read_truth(
+    path: str | Path, *, format: str | None = None, label: str | None = None, training: bool = False
+) -> Truth:
     """Read a truth file or folder; its format is seen from its files and headers unless it is named.
 
     Args:
         path: the file or folder.
         format: a key of ``TRUTHS``.
         label: a CSV's column of labels, where it is not called ``label`` or the like; the format is ``labels`` then.
+        training: of a benchmark that parts what is trained on from what is measured on, read the former.
 
     Raises:
         NoSuchFile: nothing is there.
@@ -82,16 +85,20 @@ def read_truth(path: str | Path, *, format: str | None = None, label: str | None
             raise BadInput(f"the format {format!r} has no column of labels to name.", hint="Leave --label out.")
         return labelled.read(where, label=label)
     if format is not None:
-        return TRUTHS[format].read(where)
+        return _read(TRUTHS[format], where, training)
     for reader in TRUTHS.values():
         if reader.looks(where):
-            return reader.read(where)
+            return _read(reader, where, training)
     raise BadInput(
         f"{where} looks like no ground truth that is known: "
         + ("no benchmark's layout and no folder of images a class." if where.is_dir() else _columns(where)),
         hint="Name the column of the labels (--label COLUMN), or give a CSV with the header file,label or "
         f"query,relevant, or name the format (--format): {', '.join(TRUTHS)}.",
     )
+
+
+def _read(reader: Reader, path: Path, training: bool) -> Truth:
+    return reader.training(path) if training and reader.training is not None else reader.read(path)
 
 
 def _columns(path: Path) -> str:

@@ -179,12 +179,14 @@ class Reader:
         about: the files, in one line.
         looks: whether a path looks like this format; never raises for a strange file.
         read: reads it.
+        training: reads what may be trained on, where that is another part than what ``read`` gives; None: it is not.
     """
 
     name: str
     about: str
     looks: Callable[[Path], bool]
     read: Callable[[Path], Truth]
+    training: Callable[[Path], Truth] | None = None
 
 
 def labels_differ(path: Path, line: int, name: str, first: Sequence[str], second: Sequence[str]) -> BadInput:

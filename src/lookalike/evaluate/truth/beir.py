@@ -37,7 +37,24 @@ def read(path: Path) -> Truth:
     Raises:
         NoSuchFile, BadInput: no qrels, another header, a grade that is no number from 0 up, a pair with two grades.
     """
-    qrels = _qrels(path) if path.is_dir() else path
+    return _part(path, _qrels(path) if path.is_dir() else path)
+
+
+def read_training(path: Path) -> Truth:
+    """Read ``qrels/train.tsv`` of a folder; a file is taken as it is.
+
+    Raises:
+        As ``read``.
+    """
+    if not path.is_dir():
+        return _part(path, path)
+    qrels = path / "qrels" / "train.tsv"
+    if not qrels.is_file():
+        raise NoSuchFile(f"{path} has no qrels/train.tsv to train on.", hint="Name the TSV itself.")
+    return _part(path, qrels)
+
+
+def _part(path: Path, qrels: Path | None) -> Truth:
     if qrels is None:
         raise NoSuchFile(f"{path} has no qrels/test.tsv.", hint="Name the TSV itself.")
     root = path if path.is_dir() else qrels.parent.parent if qrels.parent.name == "qrels" else qrels.parent
@@ -89,4 +106,6 @@ def _images(path: Path) -> Mapping[str, str]:
     return out
 
 
-READER = Reader("beir", "BEIR: qrels/test.tsv (query-id corpus-id score), corpus.jsonl, queries.jsonl", looks, read)
+READER = Reader(
+    "beir", "BEIR: qrels/test.tsv (query-id corpus-id score), corpus.jsonl, queries.jsonl", looks, read, read_training
+)

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...errors import BadInput
-from .base import LabelSets, Pairs, labels_differ
+from .base import LabelSets, Pairs, Truth, labels_differ
 
-__all__ = ["Labelled", "Names", "PairList", "repeated"]
+__all__ = ["Labelled", "Names", "PairList", "base_alone", "repeated"]
 
 _NAMED = 3
+
+
+def base_alone(read: Callable[[Path], Truth]) -> Callable[[Path], Truth]:
+    """Return what reads the base without the queries, of a format in which test images search training images."""
+
+    def read_base(path: Path) -> Truth:
+        whole = read(path)
+        if whole.base is None or whole.labels is None:
+            return whole
+        places = whole.base.tolist()
+        return Truth(
+            path=whole.path,
+            format=whole.format,
+            names=tuple(whole.names[place] for place in places),
+            labels=LabelSets.of(whole.labels.of_item(place) for place in places),
+            folders=whole.folders,
+            notes=whole.notes,
+        )
+
+    return read_base
 
 
 class Names:

@@ -1,7 +1,8 @@
 """Stanford Cars 196: ``cars_annos.mat``, ``cars_test_annos_withlabels.mat``, or a CSV of theirs.
 
 ``cars_annos.mat`` lists all images: the second half of the classes, which training has not seen, each image against the
-others (Oh Song et al., CVPR 2016). The annotations of the test part are taken whole. MATLAB files need scipy.
+others (Oh Song et al., CVPR 2016); the first half is trained on. The annotations of the test part are taken whole.
+MATLAB files need scipy.
 Source: Krause, Stark, Deng and Fei-Fei, 3D Object Representations for Fine-Grained Categorization, 2013.
 """
 
@@ -26,12 +27,25 @@ def looks(path: Path) -> bool:
 
 
 def read(path: Path) -> Truth:
-    """Read it.
+    """Read what is measured on.
 
     Raises:
         NoSuchFile, BadInput: no MATLAB file with annotations, or without classes.
         MissingExtra: scipy is not installed.
     """
+    return _half(path, second=True)
+
+
+def read_training(path: Path) -> Truth:
+    """Read the first half of the classes of ``cars_annos.mat``.
+
+    Raises:
+        As ``read``; BadInput: the file holds the test part alone.
+    """
+    return _half(path, second=False)
+
+
+def _half(path: Path, *, second: bool) -> Truth:
     where = _file(path)
     annotations = _annotations(where)
     fields = annotations.dtype.names or ()
@@ -42,11 +56,13 @@ def read(path: Path) -> Truth:
             hint="cars_test_annos.mat has no classes: use cars_test_annos_withlabels.mat or cars_annos.mat.",
         )
     whole = name_at == "relative_im_path"
+    if not whole and not second and "test" in where.name:
+        raise BadInput(f"{where} holds the test part, which is not trained on.", hint="Name cars_annos.mat.")
     labels = [int(entry["class"].item()) for entry in annotations]
-    first = max(labels, default=0) // 2 if whole else 0
+    first = max(labels, default=0) // 2
     items = Labelled(where)
     for number, (entry, label) in enumerate(zip(annotations, labels, strict=True), start=1):
-        if label > first:
+        if not whole or (label > first) == second:
             items.add(number, str(entry[name_at].item()), [str(label)])
     return Truth(
         path=where, format="cars", names=items.names(), labels=items.sets(), folders=(where.parent, where.parent.parent)
@@ -79,4 +95,4 @@ def _file(path: Path) -> Path:
     return next((path / name for name in FILES if (path / name).is_file()), path / FILES[0])
 
 
-READER = Reader("cars", "Cars196: cars_annos.mat or cars_test_annos_withlabels.mat", looks, read)
+READER = Reader("cars", "Cars196: cars_annos.mat or cars_test_annos_withlabels.mat", looks, read, read_training)

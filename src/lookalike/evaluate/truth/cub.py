@@ -1,8 +1,9 @@
 """Caltech-UCSD Birds 200-2011: ``images.txt``, ``image_class_labels.txt``, ``train_test_split.txt``.
 
 ``cub`` is the protocol of metric learning: the second half of the classes, which training has not seen, each image
-against the others (Oh Song et al., CVPR 2016). ``cub-split`` is the split of classification: test images search the
-training images. Source: Wah, Branson, Welinder, Perona and Belongie, CNS-TR-2011-001.
+against the others (Oh Song et al., CVPR 2016); the first half is trained on. ``cub-split`` is the split of
+classification: test images search the training images. Source: Wah, Branson, Welinder, Perona and Belongie,
+CNS-TR-2011-001.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from ...errors import BadInput
 from .base import Reader, Truth
-from .building import Labelled
+from .building import Labelled, base_alone
 from .tables import lines_of, whole_number
 
 __all__ = ["READER", "SPLIT_READER", "read", "read_split"]
@@ -32,12 +33,25 @@ def read(path: Path) -> Truth:
     Raises:
         NoSuchFile, BadInput: a list is missing, or a line has not two fields.
     """
+    return _half(path, second=True)
+
+
+def read_training(path: Path) -> Truth:
+    """Read the first half of the classes, which ``read`` leaves out.
+
+    Raises:
+        As ``read``.
+    """
+    return _half(path, second=False)
+
+
+def _half(path: Path, *, second: bool) -> Truth:
     images, classes = _column(path / FILES[0]), _column(path / FILES[1])
     numbers = {key: whole_number(path / FILES[1], line, text, "a class") for key, (line, text) in classes.items()}
     first = max(numbers.values(), default=0) // 2
     items = Labelled(path / FILES[0])
     for key, (line, name) in images.items():
-        if _known(path, key, numbers) > first:
+        if (_known(path, key, numbers) > first) == second:
             items.add(line, name, [name.split("/")[0]])
     return Truth(path=path, format="cub", names=items.names(), labels=items.sets(), folders=(path / "images", path))
 
@@ -80,5 +94,13 @@ def _known(path: Path, key: str, classes: dict[str, int]) -> int:
     return classes[key]
 
 
-READER = Reader("cub", "CUB-200-2011: images.txt, image_class_labels.txt; the unseen half of the classes", looks, read)
-SPLIT_READER = Reader("cub-split", "CUB-200-2011: test images search training images", lambda _: False, read_split)
+READER = Reader(
+    "cub",
+    "CUB-200-2011: images.txt, image_class_labels.txt; the unseen half of the classes",
+    looks,
+    read,
+    read_training,
+)
+SPLIT_READER = Reader(
+    "cub-split", "CUB-200-2011: test images search training images", lambda _: False, read_split, base_alone(read_split)
+)

@@ -1,7 +1,7 @@
 """A folder (or an archive) with a folder for each class: ``cats/1.jpg``; the first folder below the root is the label.
 
 Images that lie in the root itself are distractors. With folders ``query`` and ``gallery`` (or ``test`` and ``train``)
-and classes below them, the images of the first search those of the second.
+and classes below them, the images of the first search those of the second; those of ``train`` are trained on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...errors import BadInput
 from ...images import Item, scan
 from ...images.names import is_archive
 from .base import Reader, Truth
-from .building import Labelled
+from .building import Labelled, base_alone
 
 __all__ = ["READER", "images_below", "read"]
 
@@ -62,4 +62,15 @@ def images_below(path: Path) -> Iterator[str]:
         yield from (entry.id for entry in scan(path) if isinstance(entry, Item))
 
 
-READER = Reader("folder", "a folder of images for each class", looks, read)
+def read_training(path: Path) -> Truth:
+    """Read what may be trained on: all of it, or the images of ``train`` where ``test`` is beside it.
+
+    Raises:
+        As ``read``.
+    """
+    whole = read(path)
+    parted = whole.base is not None and whole.names[int(whole.base[0])].startswith("train/")
+    return base_alone(read)(path) if parted else whole
+
+
+READER = Reader("folder", "a folder of images for each class", looks, read, read_training)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ...errors import BadInput, NoSuchFile
 from .base import LabelSets, Reader, Truth
+from .building import base_alone
 
 __all__ = ["READER", "read"]
 
@@ -84,4 +85,4 @@ def _labels(path: Path) -> npt.NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8, offset=8)
 
 
-READER = Reader("idx", "IDX labels, as of MNIST: t10k-labels-idx1-ubyte.gz", looks, read)
+READER = Reader("idx", "IDX labels, as of MNIST: t10k-labels-idx1-ubyte.gz", looks, read, base_alone(read))

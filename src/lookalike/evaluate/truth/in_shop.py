@@ -5,6 +5,7 @@ The first line counts, the second is the header; queries search the gallery. Sou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +32,22 @@ def read(path: Path) -> Truth:
     Raises:
         NoSuchFile, BadInput: a line without three fields, an unknown state, or no query or no gallery.
     """
+    return _states(path, ("query", "gallery"))
+
+
+def read_training(path: Path) -> Truth:
+    """Read the training images.
+
+    Raises:
+        NoSuchFile, BadInput: a line without three fields, an unknown state, or no training image.
+    """
+    return _states(path, ("train",))
+
+
+def _states(path: Path, wanted: Sequence[str]) -> Truth:
     where = _file(path)
     items = Labelled(where)
-    parts: dict[str, list[int]] = {"query": [], "gallery": []}
+    parts: dict[str, list[int]] = {state: [] for state in wanted}
     for line, fields in lines_of(where, separator=None):
         if line == 1 or fields == ["image_name", "item_id", "evaluation_status"]:
             continue
@@ -45,14 +59,16 @@ def read(path: Path) -> Truth:
         if fields[2] in parts and (position := items.add(line, fields[0], [fields[1]])) is not None:
             parts[fields[2]].append(position)
     if not all(parts.values()):
-        raise BadInput(f"{where} has {len(parts['query'])} queries and {len(parts['gallery'])} gallery images.")
+        counts = ", ".join(f"{len(found)} of {state}" for state, found in parts.items())
+        raise BadInput(f"{where} has no images of each part that is needed: {counts}.")
+    measured = "query" in parts
     return Truth(
         path=where,
         format="in-shop",
         names=items.names(),
         labels=items.sets(),
-        queries=np.array(parts["query"], np.int64),
-        base=np.array(parts["gallery"], np.int64),
+        queries=np.array(parts["query"], np.int64) if measured else None,
+        base=np.array(parts["gallery"], np.int64) if measured else None,
         folders=(where.parent, where.parent.parent),
         notes=items.notes(),
     )
@@ -64,4 +80,4 @@ def _file(path: Path) -> Path:
     return next((some for some in (path / NAME, path / "Eval" / NAME) if some.is_file()), path / NAME)
 
 
-READER = Reader("in-shop", "In-Shop Clothes Retrieval: list_eval_partition.txt", looks, read)
+READER = Reader("in-shop", "In-Shop Clothes Retrieval: list_eval_partition.txt", looks, read, read_training)

@@ -8,6 +8,7 @@ Source: Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 2015,
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +35,24 @@ def read(path: Path) -> Truth:
     Raises:
         BadInput: a folder is missing or empty, or a name has another form.
     """
+    return _folders(path, FOLDERS)
+
+
+def read_training(path: Path) -> Truth:
+    """Read the names of the files of ``bounding_box_train``.
+
+    Raises:
+        As ``read``.
+    """
+    return _folders(path, ("bounding_box_train",))
+
+
+def _folders(path: Path, folders: Sequence[str]) -> Truth:
     items = Labelled(path)
     cameras: list[int] = []
     parts: list[list[int]] = []
     junk = 0
-    for folder in FOLDERS:
+    for folder in folders:
         if not (path / folder).is_dir():
             raise BadInput(f"{path} has no folder {folder}.")
         parts.append([])
@@ -61,12 +75,12 @@ def read(path: Path) -> Truth:
         format="market",
         names=items.names(),
         labels=items.sets(),
-        queries=np.array(parts[0], np.int64),
-        base=np.array(parts[1], np.int64),
+        queries=np.array(parts[0], np.int64) if len(parts) > 1 else None,
+        base=np.array(parts[1], np.int64) if len(parts) > 1 else None,
         same=(Same("camera", np.array(cameras, np.int64), with_label=True),),
         folders=(path,),
         notes=(f"{junk} junk images are not searched.",) if junk else (),
     )
 
 
-READER = Reader("market", "Market-1501: query/ and bounding_box_test/", looks, read)
+READER = Reader("market", "Market-1501: query/ and bounding_box_test/", looks, read, read_training)

@@ -1,8 +1,9 @@
 """The CSV of OpenMetricLearning: ``label, path, split, is_query, is_gallery`` and perhaps ``category``, ``sequence``.
 
-Its validation part is read. An image that is both query and gallery searches all the others; images of the query's own
-``sequence`` are taken out of its ranking, whatever their label, as OML does. Boxes (``x_1, y_1, x_2, y_2``: left, top,
-right, bottom) cut queries and gallery alike. Names of the columns: OML 3, ``oml.utils.dataframe_format``.
+Its validation part is read, or its training part to train on. An image that is both query and gallery searches all the
+others; images of the query's own ``sequence`` are taken out of its ranking, whatever their label, as OML does. Boxes
+(``x_1, y_1, x_2, y_2``: left, top, right, bottom) cut queries and gallery alike. Names of the columns: OML 3,
+``oml.utils.dataframe_format``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,20 @@ def read(path: Path) -> Truth:
         NoSuchFile, BadInput: missing columns, a mark that is neither yes nor no, an image with two labels, or no query
             or no gallery in the validation part.
     """
+    return _part(path, "validation")
+
+
+def read_training(path: Path) -> Truth:
+    """Read the lines whose ``split`` is ``train``.
+
+    Raises:
+        NoSuchFile, BadInput: missing columns, an image with two labels, or no line of this part.
+    """
+    return _part(path, "train")
+
+
+def _part(path: Path, part: str) -> Truth:
+    measured = part == "validation"
     header, lines = table_of(path)
     at = {name: column(header, (name,)) for name in (*NEEDED, *BOX, "category", "sequence")}
     missing = [name for name in NEEDED if at[name] is None]
@@ -45,7 +60,7 @@ def read(path: Path) -> Truth:
     boxes: dict[int, Box] = {}
     for line, fields in lines:
         cell = {name: fields[place].strip() for name, place in at.items() if place is not None}
-        if cell["split"] != "validation":
+        if cell["split"] != part:
             continue
         position = items.add(line, cell["path"], [cell["label"]])
         if position is None:
@@ -53,15 +68,17 @@ def read(path: Path) -> Truth:
                 f"line {line} of {path} names {cell['path']!r} a second time.",
                 hint="Several objects of one image are not told apart: keep one line an image.",
             )
-        if _marked(path, line, cell["is_query"]):
+        if measured and _marked(path, line, cell["is_query"]):
             queries.append(position)
-        if _marked(path, line, cell["is_gallery"]):
+        if measured and _marked(path, line, cell["is_gallery"]):
             gallery.append(position)
         groups.append(cell.get("category", ""))
         sequences.append(cell.get("sequence", ""))
         if (box := _box(cell)) is not None:
             boxes[position] = box
-    if not queries or not gallery:
+    if not len(items):
+        raise BadInput(f"{path} has no line whose split is {part!r}.", hint="OML calls the parts train and validation.")
+    if measured and (not queries or not gallery):
         raise BadInput(
             f"the validation part of {path} has {len(queries)} queries and {len(gallery)} gallery images.",
             hint="Mark them with is_query and is_gallery; both for one against the rest.",
@@ -73,8 +90,8 @@ def read(path: Path) -> Truth:
         format="oml",
         names=items.names(),
         labels=items.sets(),
-        queries=np.array(queries, np.int64),
-        base=np.array(gallery, np.int64),
+        queries=np.array(queries, np.int64) if measured else None,
+        base=np.array(gallery, np.int64) if measured else None,
         same=(same,) if known else (),
         groups=tuple(groups) if any(groups) else None,
         boxes=boxes,
@@ -99,4 +116,4 @@ def _box(cell: dict[str, str]) -> Box | None:
     return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
 
 
-READER = Reader("oml", "OpenMetricLearning's CSV: label,path,split,is_query,is_gallery", looks, read)
+READER = Reader("oml", "OpenMetricLearning's CSV: label,path,split,is_query,is_gallery", looks, read, read_training)

@@ -1,6 +1,6 @@
 """Stanford Online Products: ``Ebay_test.txt`` with ``image_id class_id super_class_id path``.
 
-Each test image searches the others; the 12 kinds of product are the groups.
+Each test image searches the others; the 12 kinds of product are the groups. ``Ebay_train.txt`` is trained on.
 Source: Oh Song, Xiang, Jegelka and Savarese, Deep Metric Learning via Lifted Structured Feature Embedding, CVPR 2016.
 """
 
@@ -30,7 +30,19 @@ def read(path: Path) -> Truth:
     Raises:
         NoSuchFile, BadInput: another header, or a line without four fields.
     """
-    where = _file(path)
+    return _listed(_file(path))
+
+
+def read_training(path: Path) -> Truth:
+    """Read ``Ebay_train.txt`` of a folder; a file is taken as it is.
+
+    Raises:
+        As ``read``.
+    """
+    return _listed(path / "Ebay_train.txt" if path.is_dir() else path)
+
+
+def _listed(where: Path) -> Truth:
     items, groups = Labelled(where), []
     for line, fields in lines_of(where, separator=None):
         if line == 1 and fields == HEADER:
@@ -54,4 +66,4 @@ def _file(path: Path) -> Path:
     return path / "Ebay_test.txt" if path.is_dir() else path
 
 
-READER = Reader("sop", "Stanford Online Products: Ebay_test.txt", looks, read)
+READER = Reader("sop", "Stanford Online Products: Ebay_test.txt", looks, read, read_training)
