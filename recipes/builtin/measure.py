@@ -13,7 +13,7 @@ import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from shares import chosen_shares, write_shares
 from lookalike.embed import create
 from lookalike.embed.builtin import builtin_1
 from lookalike.embed.handcrafted.canvas import Views
-from lookalike.embed.hybrid import Shares, even_shares, hybrid, network_alone, read_shares
+from lookalike.embed.hybrid import Shares, hybrid, network_alone, read_shares
 from lookalike.errors import ImageError
 from lookalike.evaluate.benchmarks import read_benchmark
 from lookalike.evaluate.benchmarks.base import Material, Run
@@ -68,7 +68,7 @@ def main() -> None:
         write_shares(model, shares)
     else:
         shares = read_shares(model)
-    print(f"shares: {dict(shares)}", flush=True)
+    print(f"shares: {asdict(shares)}", flush=True)
     embedders: dict[str, Embedder] = {
         "builtin-1": builtin_1(),
         "network": network_alone(model / "float.onnx", shares),
@@ -78,7 +78,7 @@ def main() -> None:
     }
     if given.weights is not None:
         embedders |= {name: create(f"tflite:{given.weights / file}") for name, file in TEACHERS.items()}
-    figures: dict[str, Any] = {"shares": dict(shares), "sets": {}, "milliseconds": {}}
+    figures: dict[str, Any] = {"shares": asdict(shares), "sets": {}, "milliseconds": {}}
     for name, material, run in tasks(given.data):
         pictures = read_pictures(material)
         for called, embedder in embedders.items():
@@ -97,16 +97,20 @@ def main() -> None:
 
 def tuned(model: Path, looks: Looks) -> Shares:
     """Return the shares that are best on the validation pictures."""
-    embedder = hybrid(model, even_shares(), name="untuned")
-    rows: dict[str, list[npt.NDArray[np.floating[Any]]]] = {key: [] for key in even_shares()}
+    evenly = Shares(0.5, 0.5, 0.5, 0.5)
+    prepared = looks.prepared
+    learned = network_alone(model, evenly)
+    parts: dict[str, list[npt.NDArray[np.floating[Any]]]] = {"builtin": [], "shape": [], "meaning": []}
     flatness = []
-    for at in range(0, len(looks.prepared), 32):
-        views = Views(looks.prepared[at : at + 32])
-        for key, part in zip(rows, embedder.parts, strict=True):
-            rows[key].append(part.descriptor.describe(views))
+    for at in range(0, len(prepared), 32):
+        chunk = prepared[at : at + 32]
+        views = Views(chunk)
+        parts["builtin"].append(builtin_1().describe(chunk))
+        for name, part in zip(("shape", "meaning"), learned.parts, strict=True):
+            parts[name].append(part.descriptor.describe(views))
         flatness.append(views.flatness)
-    joined = {key: np.concatenate(some) for key, some in rows.items()}
-    shares, figures = chosen_shares(joined, np.concatenate(flatness), looks.classes, looks.sets)
+    rows = {name: np.concatenate(some) for name, some in parts.items()}
+    shares, figures = chosen_shares(rows, np.concatenate(flatness), looks.classes, looks.sets)
     print("validation:", {key: round(value, 3) for key, value in figures.items()}, flush=True)
     return shares
 

@@ -9,34 +9,35 @@ makes such folders.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
 from ..types import Vectors
-from .builtin import Descriptor, Handcrafted, Part, builtin_1
+from .builtin import Handcrafted, Part, builtin_1
 from .handcrafted.network import Network, NetworkPart
 from .subwords import Subwords
 
-__all__ = [
-    "FORMULAS",
-    "LEARNED",
-    "Shares",
-    "WithWords",
-    "builtin_2",
-    "even_shares",
-    "hybrid",
-    "network_alone",
-    "read_shares",
-]
+__all__ = ["Shares", "WithWords", "builtin_2", "hybrid", "network_alone", "read_shares"]
 
 
-FORMULAS = ("outlines", "fine-outlines", "colours", "layout", "textures")  # the parts of builtin-1, in their order
-LEARNED = ("shape", "meaning")
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Of the network's vectors, in photographs and in pictograms; the handcrafted parts have the rest."""
 
-# Of each part, in photographs and in pictograms; the parts of either add up to 1.
-Shares = Mapping[str, tuple[float, float]]
+    shape_in_photographs: float = 0.4
+    shape_in_pictograms: float = 0.4
+    meaning_in_photographs: float = 0.2
+    meaning_in_pictograms: float = 0.1
+
+    def rest(self) -> tuple[float, float]:
+        """Return what the handcrafted parts have, in photographs and in pictograms."""
+        return (
+            1 - self.shape_in_photographs - self.meaning_in_photographs,
+            1 - self.shape_in_pictograms - self.meaning_in_pictograms,
+        )
 
 
 class WithWords(Handcrafted):
@@ -71,58 +72,57 @@ def builtin_2() -> Handcrafted:
     return hybrid(folder / "model.onnx", read_shares(folder), name="builtin-2")
 
 
-def even_shares() -> Shares:
-    """Return half for the handcrafted parts, as ``builtin-1`` has them, and half for the network's."""
-    formulas = {
-        name: (part.in_photographs / 2, part.in_pictograms / 2)
-        for name, part in zip(FORMULAS, builtin_1().parts, strict=True)
-    }
-    return {**formulas, "shape": (0.3, 0.4), "meaning": (0.2, 0.1)}
-
-
 def hybrid(model: Path, shares: Shares, *, name: str) -> Handcrafted:
-    """Return the embedder of a network's file and the handcrafted parts; without those that have no share.
+    """Return the embedder of a network's file and the handcrafted parts.
 
     Args:
         model: the ONNX file, in its folder.
-        shares: of FORMULAS and LEARNED.
+        shares: of the network's vectors.
         name: of the embedder and its space.
 
     Raises:
         ModelError: the folder is not whole.
     """
-    known = {**dict(zip(FORMULAS, (part.descriptor for part in builtin_1().parts), strict=True)), **_learned(model)}
-    parts = [Part(known[key], *share) for key, share in shares.items() if any(share)]
+    photographs, pictograms = shares.rest()
+    parts = [
+        Part(each.descriptor, each.in_photographs * photographs, each.in_pictograms * pictograms)
+        for each in builtin_1().parts
+    ]
+    parts += _learned(model, shares)
     words = model.parent / "words.npz"
     return WithWords(name, parts, Subwords(words)) if words.is_file() else Handcrafted(name, parts)
 
 
 def network_alone(model: Path, shares: Shares, *, name: str = "network") -> Handcrafted:
     """Return the network without the handcrafted parts, its two vectors in the same proportion."""
-    learned = _learned(model)
-    totals = [sum(shares[key][end] for key in learned) for end in range(2)]
-    return Handcrafted(
-        name, [Part(each, shares[key][0] / totals[0], shares[key][1] / totals[1]) for key, each in learned.items()]
-    )
+    photographs, pictograms = (1 - rest for rest in shares.rest())
+    parts = [
+        Part(each.descriptor, each.in_photographs / photographs, each.in_pictograms / pictograms)
+        for each in _learned(model, shares)
+    ]
+    return Handcrafted(name, parts)
 
 
 def read_shares(folder: Path) -> Shares:
-    """Return the shares that a model's folder tells; even ones where it tells none.
+    """Return the shares that a model's folder tells; the defaults where it tells none.
 
     Raises:
         ModelError: its description cannot be read.
     """
-    told = _said(folder).get("shares")
-    return even_shares() if told is None else {key: (low, high) for key, (low, high) in told.items()}
+    return Shares(**_said(folder).get("shares", {}))
 
 
-def _learned(model: Path) -> dict[str, Descriptor]:
+def _learned(model: Path, shares: Shares) -> list[Part]:
     lengths = _said(model.parent)["shape"]
     network = Network(model)
-    return {
-        "shape": NetworkPart(network, 0, lengths["shape"]),
-        "meaning": NetworkPart(network, lengths["shape"], lengths["meaning"]),
-    }
+    return [
+        Part(NetworkPart(network, 0, lengths["shape"]), shares.shape_in_photographs, shares.shape_in_pictograms),
+        Part(
+            NetworkPart(network, lengths["shape"], lengths["meaning"]),
+            shares.meaning_in_photographs,
+            shares.meaning_in_pictograms,
+        ),
+    ]
 
 
 def _said(folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from lookalike.embed.builtin import builtin_1
 from lookalike.embed.handcrafted.canvas import SIDE, Views, prepare
 from lookalike.embed.handcrafted.embedder import Handcrafted, Part
 from lookalike.embed.handcrafted.network import Network, NetworkPart, network_input
-from lookalike.embed.hybrid import FORMULAS, Shares, hybrid, network_alone, read_shares
+from lookalike.embed.hybrid import Shares, hybrid, read_shares
 from lookalike.errors import ModelError
 from lookalike.protocols import TextEmbedder
 from lookalike.testing.embedder import check_embedder
@@ -109,31 +109,22 @@ def test_a_file_that_is_no_network(tmp_path: Path) -> None:
 def test_a_hybrid_is_the_weighted_mean_of_its_parts(tmp_path: Path, model: Path) -> None:
     """Of two pictures: each part's own cosine, times the geometric mean of the shares that both ask for."""
     (model.parent / "lookalike.json").write_text(json.dumps({"shape": {"shape": 4, "meaning": 2}}), encoding="utf-8")
-    learned: Shares = {"shape": (0.3, 0.1), "meaning": (0.2, 0.2)}
-    by_formula: Shares = {"outlines": (0.1, 0.4), "colours": (0.4, 0.0), "textures": (0.0, 0.0), "layout": (0.0, 0.3)}
-    shares = {**by_formula, **learned}
+    shares = Shares(0.3, 0.1, 0.2, 0.2)
     images = [picture(seed) for seed in range(4)]
     made = hybrid(model, shares, name="x")
     found = made.embed(images).astype(np.float64)
     seen = Views([prepare(image) for image in images])
     rows = Network(model).rows(seen).astype(np.float64)
     shape, meaning = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (rows[:, :4], rows[:, 4:]))
-    formulas = dict(zip(FORMULAS, builtin_1().parts, strict=True))
-    ends = [(0.3, 0.1, shape), (0.2, 0.2, meaning)]
-    ends += [(*by_formula[key], formulas[key].descriptor.describe(seen)) for key in ("outlines", "colours", "layout")]
+    hand = builtin_1().describe([prepare(image) for image in images]).astype(np.float64)
+    ends = ((0.3, 0.1, shape), (0.2, 0.2, meaning), (0.5, 0.7, hand))
     whole = np.concatenate(
         [part * np.sqrt(low + seen.flatness * (high - low))[:, None] for low, high, part in ends], axis=1
     )
     whole /= np.linalg.norm(whole, axis=1, keepdims=True)
-    assert found.shape == whole.shape  # textures, which have no share, are not there
     np.testing.assert_allclose(found @ found.T, whole @ whole.T, atol=1e-5)
-    assert made.fingerprint != hybrid(model, {**shares, "meaning": (0.2, 0.1)}, name="x").fingerprint
+    assert made.fingerprint != hybrid(model, Shares(0.3, 0.1, 0.2, 0.1), name="x").fingerprint
     assert not isinstance(made, TextEmbedder)  # there are no words beside this model
-
-    alone = network_alone(model, shares).embed(images).astype(np.float64)
-    flat = seen.flatness[:, None]
-    parts = [shape * np.sqrt(0.6 + flat * (1 / 3 - 0.6)), meaning * np.sqrt(0.4 + flat * (2 / 3 - 0.4))]
-    np.testing.assert_allclose(alone, np.concatenate(parts, axis=1), atol=1e-5)
 
 
 def test_a_folder_that_is_not_whole(tmp_path: Path) -> None:
