@@ -16,22 +16,9 @@ from lookalike.embed.builtin import Handcrafted, Part, builtin_1, hog
 from lookalike.embed.handcrafted.color_histogram import ColorHistogram
 from lookalike.embed.handcrafted.color_layout import ColorLayout
 from lookalike.embed.handcrafted.hog import Hog
-from lookalike.types import Image
+from pictures import golden_images
 
 GOLDEN = Path(__file__).parent / "golden" / "builtin-1.npy"
-
-
-def golden_images() -> list[Image]:
-    """Six small pictures by formula: smooth, noisy, plain, a drawing, a wide and a tall one."""
-    random = np.random.default_rng(7)
-    y, x = np.mgrid[:90, :120] / 100.0
-    smooth = np.stack([200 * x, 220 * y, 255 * (1 - x * y)], axis=-1).clip(0, 255).astype(np.uint8)
-    noisy = random.integers(0, 256, (60, 60, 3), dtype=np.uint8)
-    plain = np.full((20, 20, 3), (12, 140, 200), np.uint8)
-    drawing = np.full((128, 128, 3), 255, np.uint8)
-    drawing[30:100, 50:80] = (220, 20, 60)
-    drawing[60:70, 20:110] = (0, 0, 0)
-    return [smooth, noisy, plain, drawing, np.repeat(smooth, 3, axis=1), np.repeat(drawing, 4, axis=0)]
 
 
 def test_the_vectors_are_those_of_the_first_release() -> None:

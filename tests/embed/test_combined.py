@@ -88,7 +88,7 @@ def test_only_the_ratio_of_weights_counts_and_the_name_says_them() -> None:
     assert create("ensemble:hog:3+lbp").fingerprint != one.fingerprint
     assert one.space.name == "hog+3*lbp"
     spec = getattr(create("ensemble:builtin+(subject:saliency+whole:builtin):2"), "spec", "")
-    assert spec == "ensemble:builtin-1+(subject:saliency+whole:builtin-1):2"
+    assert spec == "ensemble:builtin-2+(subject:saliency+whole:builtin-2):2"
     assert create(spec).fingerprint == create("ensemble:builtin+(subject:saliency+whole:builtin):2").fingerprint
 
 
@@ -153,7 +153,7 @@ def test_how_many_views_and_how_large() -> None:
 def test_the_views_are_in_the_name() -> None:
     plain, mirrored = create("hog"), create("tta:mirror:hog")
     assert plain.fingerprint != mirrored.fingerprint
-    assert getattr(create("tta:crops,mirror:builtin"), "spec", "") == "tta:mirror,crops:builtin-1"
+    assert getattr(create("tta:crops,mirror:builtin"), "spec", "") == "tta:mirror,crops:builtin-2"
     with pytest.raises(UnknownName, match="unknown views 'flip'"):
         parse_views("flip")
     with pytest.raises(BadInput, match="twice"):

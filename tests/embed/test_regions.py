@@ -68,10 +68,10 @@ def test_names_of_detectors(text: str, expected: tuple[list[str], str]) -> None:
 
 
 def test_a_specification_that_is_kept_means_the_same_in_any_folder() -> None:
-    assert regions_spec("whole+saliency", "builtin") == "regions:saliency:builtin-1"
+    assert regions_spec("whole+saliency", "builtin") == "regions:saliency:builtin-2"
     assert regions_spec("onnx:d.onnx+grid:2x2", "lbp") == f"regions:onnx:{Path.cwd()}/d.onnx+grid:2x2:lbp"
     made = create("regions:grid:2x2+saliency:builtin")
-    assert made.space.name == "builtin-1/grid-2x2+saliency"
+    assert made.space.name == "builtin-2/grid-2x2+saliency"
     again = create(str(made.spec))  # type: ignore[attr-defined]
     assert again.space == made.space
     together = create("regions:grid:2x1:(ensemble:builtin+dhash:0.5)")

@@ -103,7 +103,7 @@ def test_the_stored_name_makes_the_same_again() -> None:
     made = create("subject:saliency+whole:builtin")
     again = create(str(made.spec))  # type: ignore[attr-defined]
     assert again.space == made.space
-    assert made.space.name == "builtin-1+saliency+whole"
+    assert made.space.name == "builtin-2+saliency+whole"
     others = ["subject:content:builtin", "subject:saliency:builtin", "subject:saliency+whole:lbp", "builtin"]
     assert len({made.fingerprint, *(create(other).fingerprint for other in others)}) == 5
 
@@ -135,7 +135,7 @@ def test_specifications(rest: str, expected: tuple[str, bool, str]) -> None:
 
 
 def test_a_specification_that_is_kept_means_the_same_in_any_folder() -> None:
-    assert subject_spec("content+whole", "builtin") == "subject:content+whole:builtin-1"
+    assert subject_spec("content+whole", "builtin") == "subject:content+whole:builtin-2"
     assert subject_spec("onnx:d.onnx+whole", "lbp") == f"subject:onnx:{Path.cwd()}/d.onnx+whole:lbp"
 
 
@@ -162,7 +162,7 @@ def test_a_collection_of_subjects(tmp_path: Path) -> None:
         images = [ground, *(picture(seed) for seed in range(10, 14))]
         photos.add_images(images, ids=[f"i{n}" for n in range(len(images))])
     with lookalike.open(tmp_path / "c") as photos:
-        assert photos.space.name == "builtin-1+content"
+        assert photos.space.name == "builtin-2+content"
         moved = np.roll(ground, (90, 120), axis=(0, 1))
         best = photos.search(moved, k=2)[0]
         assert best.id == "i0"

@@ -344,7 +344,7 @@ def test_recommended_names_and_misspelt_ones() -> None:
 
 
 def test_auto_takes_what_is_in_the_cache(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert resolve("auto") == "builtin-1"
+    assert resolve("auto") == "builtin-2"
     Dino().save(hub.root / RECOMMENDED["dinov2-small"].repository)
     create("dinov2-small")
     assert resolve("auto") == RECOMMENDED["dinov2-small"].spec
@@ -354,4 +354,4 @@ def test_auto_takes_what_is_in_the_cache(hub: Hub, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("os.sysconf", lambda name: 1 if "PAGES" in name else 500_000_000)
     assert resolve("auto") == RECOMMENDED["dinov2-small"].spec
     monkeypatch.setattr("os.sysconf", lambda name: 1)
-    assert resolve("auto") == "builtin-1"
+    assert resolve("auto") == "builtin-2"
