@@ -2,7 +2,7 @@
 
 Against Pillow's full decode, both followed by the same bilinear resize to the model's input; one thread. Beside it
 Pillow's own draft mode, which few scripts use. The vectors stay: the cosine between the mean-free pixels of the two,
-and between the vectors that `builtin` makes of them, is 0.999 or more. That forbids any reduction of 0.8 MP for an
+and between the vectors that `builtin-1` makes of them, is 0.999 or more. That forbids any reduction of 0.8 MP for an
 input of 224 pixels, the size that most neural models take: half of it is 1.7 times the input. The sharp photographs
 of ../shared, where there are any, tell what that costs; those measured here are enlarged, and too smooth to show it.
 No scale saves the Huffman decoding, whose time grows with the bytes: the fewer bits a pixel has, the larger the gain.
@@ -84,7 +84,7 @@ def main() -> None:
     rows.append(row("Cosine with the full decode, lowest of all", [min(cosines)], unit="", at_least=COSINE))
     vectors = _vector_cosines(options.seed, 1 if options.quick else 6)
     figures["builtin_cosines"] = vectors
-    rows.append(row("Cosine of the vectors of `builtin`, lowest of all", [min(vectors)], unit="", at_least=COSINE))
+    rows.append(row("Cosine of the vectors of `builtin-1`, lowest of all", [min(vectors)], unit="", at_least=COSINE))
     n = sum(counts.values())
     write_result("decoding", __doc__ or "", figures, n=n, seed=options.seed, rows=rows, quick=options.quick)
 
@@ -149,7 +149,7 @@ def _cosine(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> float:
 
 
 def _vector_cosines(seed: int, count: int) -> list[float]:
-    embedder = create("builtin")
+    embedder = create("builtin-1")
     cosines = []
     for size in SIZES.values():
         for data in encoded(count, size, seed=seed + 1):

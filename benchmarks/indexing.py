@@ -49,8 +49,8 @@ def main() -> None:
         folder = Path(temporary)
         model = folder / "vit" / "model.onnx"
         plans = {
-            "small": ("builtin, 0.8 MP", "builtin", ONE_MEGAPIXEL, 128 if quick else 1536, 2 if quick else 5),
-            "large": ("builtin, 12 MP", "builtin", TWELVE_MEGAPIXELS, 16 if quick else 96, 2 if quick else 3),
+            "small": ("builtin-1, 0.8 MP", "builtin-1", ONE_MEGAPIXEL, 128 if quick else 1536, 2 if quick else 5),
+            "large": ("builtin-1, 12 MP", "builtin-1", TWELVE_MEGAPIXELS, 16 if quick else 96, 2 if quick else 3),
             "vit": ("ViT-B/32 (ONNX), 0.8 MP", f"onnx:{model}", ONE_MEGAPIXEL, 64 if quick else 96, 2 if quick else 3),
         }
         if "vit" in wanted:

@@ -1,7 +1,7 @@
 """An object cut out of a photograph finds its photograph more often where parts are indexed beside the whole.
 
 The photographs of `coco128` are indexed whole and with several detectors, by the published MobileNet-v1 embedding and
-by `builtin`. Each annotated object of at least 1% of its photograph and 24 pixels a side is cut out 10% wider or
+by `builtin-1`. Each annotated object of at least 1% of its photograph and 24 pixels a side is cut out 10% wider or
 tighter at random, shrunk to 80%, and encoded again as JPEG. Two questions, both through the collection's own search:
 
 - `own`: is its photograph the first of the 128 (R@1)?
@@ -53,7 +53,7 @@ def main() -> None:
     if options.quick:
         objects = objects[::20]
     figures: dict[str, Any] = {}
-    for name, embedder in (("mobilenet", f"tflite:{MOBILENET}"), ("builtin", "builtin")):
+    for name, embedder in (("mobilenet", f"tflite:{MOBILENET}"), ("builtin-1", "builtin-1")):
         measured = {way: measure(embedder, way, objects, shown) for way in WAYS}
         figures[name] = table(measured, objects, options.seed)
         for way, line in figures[name].items():
