@@ -1,4 +1,4 @@
-"""`builtin-1` takes 200 images a second and core, at 256 pixels, decoding included, `builtin-2` 125; and the rest beside.
+"""`builtin-1` takes 200 images a second and core, at 256 pixels, decoding included, `builtin-2` 125; the rest too.
 
 For each embedder: images/s from decoded pixels of 256 x 256 to vectors in batches of 64, in a process that is held to
 one core; and images/s of indexing JPEG files of that size on all cores, everything included. For the two built-in ones

@@ -120,7 +120,7 @@ def ours(images: Path, *, keep: bool, backbone: str = "timm:resnet18", batch: in
 
     from lookalike.train import Progress, Settings, read_samples
     from lookalike.train.parts import parts_of
-    from lookalike.train.training import prepare
+    from lookalike.train.preparing import prepare
 
     samples = read_samples([images])
     settings = Settings(

@@ -1,7 +1,7 @@
 """Several photographs of one thing to one vector: a set transformer beside the mean and the generalised mean.
 
 The natural photographs of groceries, by fine class. Half of the classes teach the merging (`train_merge`), the others
-are asked, and the other way round; vectors are those of `builtin` and of the published MobileNet v1. A question is
+are asked, and the other way round; vectors are those of `builtin-1` and of the published MobileNet v1. A question is
 the merged vector of `views` photographs of a class; the answers sought are the other photographs of it, one by one,
 among all of the asked classes' (mAP). Intervals are 95%, bootstrapped by class; `gain` is the paired difference from
 the mean.
@@ -25,7 +25,7 @@ from lookalike.train.views import SetTransformer, merged, plain_merge, train_mer
 Floats = npt.NDArray[np.float32]
 
 MOBILENET = SHARED / "weights" / "mobilenet_v1_1.0_224_quant_embedding_extractor.tflite"
-EMBEDDERS = {"builtin": "builtin", "MobileNet v1": f"tflite:{MOBILENET}"}
+EMBEDDERS = {"builtin-1": "builtin-1", "MobileNet v1": f"tflite:{MOBILENET}"}
 VIEWS, SEEDS, QUESTIONS = (2, 4), 3, 10  # questions of a class
 
 

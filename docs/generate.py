@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from training_blocks import losses_block, omniglot_block, views_block
 
 from lookalike import errors
 from lookalike.cli.app import app
@@ -46,6 +47,7 @@ SPEED = (
     "serve_load_images",
     "serve_soak",
     "page_paint",
+    "train_speed",
 )  # the results in the order of the table
 LONG = ("decoding", "serve_load", "serve_load_images")  # of many rows: left out of README
 # Of the table of all embedders on all benchmarks, what README shows.
@@ -657,13 +659,16 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "loss-table": loss_table,
     "miner-table": miner_table,
     "leak-table": leak_table,
+    "losses-table": losses_block,
     "metric-table": metric_table,
+    "omniglot-table": omniglot_block,
     "quality-table": quality_table,
     "regions-table": regions_block,
     "serve-routes": serve_routes,
     "serve-settings": serve_settings,
     "short-speed-table": short_speed_table,
     "speed-table": speed_table,
+    "views-table": views_block,
 }
 
 

@@ -24,7 +24,7 @@ SMALL: dict[str, Any] = {
     "side": 48,
     "dimensions": 32,
     "batch": 16,
-    "per-class": 4,
+    "per_class": 4,
     "epochs": 3,
     "threads": 2,
     "augment": "light",
@@ -60,7 +60,7 @@ def begun(
     )
     source = Path(lookalike.__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": f"{source}{os.pathsep}{stub}", "OMP_NUM_THREADS": "1"}
-    every = {**SMALL, **{name.replace("_", "-"): value for name, value in settings.items()}}
+    every = {name.replace("_", "-"): value for name, value in {**SMALL, **settings}.items()}
     flags = [f"--{name}={value}" for name, value in every.items() if value is not None]
     return subprocess.Popen(
         [sys.executable, "-m", *module, "train", *map(str, arguments), *flags],

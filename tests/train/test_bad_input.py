@@ -19,8 +19,6 @@ from training_command import SMALL, weights_of, write_classes
 
 pytestmark = pytest.mark.torch
 
-FIELDS = {name.replace("-", "_"): value for name, value in SMALL.items()}
-
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
@@ -37,7 +35,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Any:
     def call(*arguments: str | Path, **settings: Any) -> Done:
-        every = {**SMALL, "epochs": 1, **{name.replace("_", "-"): value for name, value in settings.items()}}
+        every = {name.replace("_", "-"): value for name, value in {**SMALL, "epochs": 1, **settings}.items()}
         flags = [f"--{name}={value}" for name, value in every.items()]
         capsys.readouterr()
         with pytest.raises(SystemExit) as stopped:
@@ -166,7 +164,7 @@ def test_a_loss_that_is_nan_leaves_a_model_and_the_last_checkpoint(
 def test_images_that_break_while_it_trains_are_named_and_left_out(tmp_path: Path, kept: int) -> None:
     images = write_classes(tmp_path / "images", classes=12, views=3)
     broken = images / "kind01" / "0.png"
-    settings = Settings(**{**FIELDS, "epochs": 3, "cache_mb": kept, "validation": 0.0})
+    settings = Settings(**{**SMALL, "epochs": 3, "cache_mb": kept, "validation": 0.0})
 
     def spoil(progress: Any) -> None:
         if progress.epoch == 2:
@@ -267,5 +265,5 @@ def test_a_model_comes_out_in_int8_with_its_loss_in_the_card(tmp_path: Path, run
 def test_a_run_may_be_refused_without_leaving_a_model(tmp_path: Path) -> None:
     images = write_classes(tmp_path / "images", classes=2)
     with pytest.raises(BadInput):
-        train(read_samples([images]), tmp_path / "m", Settings(**{**FIELDS, "loss": "tripplet"}))
+        train(read_samples([images]), tmp_path / "m", Settings(**{**SMALL, "loss": "tripplet"}))
     assert not (tmp_path / "m" / "model.onnx").exists()

@@ -21,7 +21,7 @@ from lookalike.embed import create
 from lookalike.errors import BadInput
 from lookalike.train import Settings, Trained, read_samples, train
 from pictures import picture
-from training_command import weights_of, write_classes
+from training_command import SMALL, weights_of, write_classes
 
 pytestmark = pytest.mark.torch
 
@@ -31,19 +31,6 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)  # networks this small only wait for one another
-
-
-SMALL: dict[str, Any] = {
-    "backbone": "timm:test_resnet?weights=none",
-    "side": 48,
-    "dimensions": 32,
-    "batch": 16,
-    "per_class": 4,
-    "epochs": 3,
-    "threads": 2,
-    "augment": "light",
-    "patience": 0,
-}
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +245,7 @@ def test_a_loss_that_is_nan_stops_and_keeps_the_best_weights(images: Path, tmp_p
 
     from lookalike.train.loop import Loop, NotFinite
     from lookalike.train.parts import parts_of
-    from lookalike.train.training import prepare
+    from lookalike.train.preparing import prepare
 
     settings = Settings(**{**SMALL, "epochs": 6})
     (tmp_path / "work").mkdir()

@@ -90,7 +90,7 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
     "--int8", is_flag=True, help="Write the model in int8, too, and what that costs; of a finished run as well."
 )
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-@click.option("--sweep", is_flag=True, help="Compare losses under one budget, on classes that none has seen.")
+@click.option("--sweep", is_flag=True, help="Compare losses under one budget, on unseen classes; makes no model.")
 @click.option("--losses", metavar="A,B", help="Of the sweep. Default: fourteen of them.")
 @click.option("--seeds", type=int, default=3, show_default=True, metavar="N", help="Of the sweep's reported runs.")
 @click.option(
