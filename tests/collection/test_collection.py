@@ -240,6 +240,18 @@ def test_a_collection_remembers_its_embedder(collection: Collection, tmp_path: P
     assert lookalike.open(tmp_path / "c.collection").space.name == "builtin-2", "the first space stays the one searched"
 
 
+def test_builtin_is_content_with_an_older_one_until_it_is_added(tmp_path: Path) -> None:
+    with lookalike.open(tmp_path / "c", embedder="builtin-1") as made:
+        made.add_images([picture(1)], ids=["a"])
+    with lookalike.open(tmp_path / "c", embedder="builtin") as again:
+        assert again.space.name == "builtin-1"
+        assert [hit.id for hit in again.search("id:a")] == ["a"]
+    with pytest.raises(OtherEmbedder, match=r"made with 'builtin-1'.*not with 'builtin-2'"):
+        lookalike.open(tmp_path / "c", embedder="builtin-2")
+    with lookalike.open(tmp_path / "c", embedder="builtin", add_space=True) as both:
+        assert sorted(both.store.spaces()) == ["builtin-1", "builtin-2"]
+
+
 def test_a_second_space_embeds_what_is_there_already(collection: Collection, photos: Path, tmp_path: Path) -> None:
     for path in photos.iterdir():
         age(path)

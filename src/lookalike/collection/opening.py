@@ -31,7 +31,7 @@ def open(
         path: the collection's folder; None: ``$LOOKALIKE_COLLECTION``, or ``lookalike.collection`` in the current
             folder or the nearest parent that has one.
         embedder: a name (``builtin``, ``onnx:model.onnx``, ...) or an object; None: the stored one, and ``builtin``
-            for a new collection.
+            for a new collection. ``builtin`` is content with the built-in one of an older version.
         add_space: let a collection that has vectors of another embedder hold these too.
         create_missing: make the collection where there is none; otherwise that is an error.
         device: where a model runs: ``auto``, ``cpu``, ``cuda``, ``coreml`` or ``openvino``.
@@ -63,6 +63,8 @@ def open(
                 f"the collection {folder} holds nothing yet: another process is making it, or was stopped at once.",
                 hint="Wait for it, or run `lookalike index FOLDER`.",
             )
+        if embedder == "builtin" and not add_space and _made_by_a_builtin(store):
+            name = ""  # an older one is a built-in one too: its vectors are not made anew by a new version
         space = _choose_space(store, made, name, spec, add_space=add_space, device=device)
     except BaseException:
         store.close()
@@ -97,6 +99,10 @@ def _embedder(embedder: str | Embedder | None, device: str) -> tuple[Embedder | 
         name = resolve(embedder)
         return None, "" if embedder == "auto" else name, name  # "auto" is content with what is there
     return embedder, embedder.space.name, str(getattr(embedder, "spec", ""))
+
+
+def _made_by_a_builtin(store: SqliteStore) -> bool:
+    return store.setting(f"embedder:{store.setting('space')}").startswith("builtin-")
 
 
 def _choose_space(
