@@ -1,7 +1,8 @@
 """Training is as fast as the same network in OML's loop and in a plain loop of PyTorch and pytorch-metric-learning.
 
 The photographs of `../shared/data`, unpacked into a folder for each kind; timm's ResNet-18 from random weights at 112
-pixels, batches of 64 (16 kinds by 4), the multi-similarity loss of pytorch-metric-learning and AdamW for all. The
+pixels, batches of 64 (16 kinds by 4), the multi-similarity loss of pytorch-metric-learning and AdamW for all, in
+float32; beside that our loop as it comes, with the precision that the processor is quickest in. The
 others' loops are written as their documentation shows them: a dataset that opens files with Pillow, torchvision's
 transforms of the same kinds and strengths as `--augment light`, a balanced batch sampler, torch's DataLoader without
 workers and with one for each core; the ratio is to the faster of the two. Every contender is a process of its own,
@@ -9,7 +10,7 @@ which takes a burst of steps in turn; counted is the time from the end of a burs
 
 `waits` is the share of that time in which the loop waits for pictures, `augments` the share of our augmentation,
 which runs in batches in the loop itself (the others' runs in their dataset). Peak memory is the sum over a
-contender's processes. ResNet-50 on a GPU: `--gpu` reports the utilisation that `nvidia-smi` shows over a burst of our
+contender's processes. OML imports `albumentations==2.0.8` with `opencv-python-headless<5`. ResNet-50 on a GPU: `--gpu` reports the utilisation that `nvidia-smi` shows over a burst of our
 loop; needs a GPU.
 """
 
@@ -33,7 +34,15 @@ from harness import SHARED, arguments, row, spread, write_result
 
 SIDE, KINDS, EACH = 112, 16, 4
 BATCH = KINDS * EACH
-CONTENDERS = ("lookalike", "lookalike, nothing kept", "OML", "OML, workers", "PML", "PML, workers")
+CONTENDERS = (
+    "lookalike",
+    "lookalike, nothing kept",
+    "lookalike, as it comes",
+    "OML",
+    "OML, workers",
+    "PML",
+    "PML, workers",
+)
 Burst = Callable[[int], dict[str, float]]
 
 
@@ -71,7 +80,10 @@ def rows(found: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
         beside = f"{faster}: {statistics.median(speeds[faster]):.0f} images/s"
         beside += f", {statistics.median(burst['peak_mb'] for burst in found[faster]):.0f} MB"
         lines.append(row(f"training throughput, times {peer}'s loop", values, unit="x", at_least=1.0, beside=beside))
-    for name in CONTENDERS[:2]:
+    as_it_comes = [one / two for one, two in zip(speeds["lookalike, as it comes"], speeds["lookalike"], strict=True)]
+    beside = f"{statistics.median(speeds['lookalike, as it comes']):.0f} images/s"
+    lines.append(row("training in the processor's own precision, times float32", as_it_comes, unit="x", beside=beside))
+    for name in CONTENDERS[:3]:
         waits = [100 * burst["waits"] for burst in found[name]]
         lines.append(row(f"time that training waits for pictures ({name})", waits, unit="%", at_most=5.0))
     peaks = [burst["peak_mb"] for burst in found["lookalike"]]
@@ -105,7 +117,8 @@ def contend(name: str, images: Path) -> None:
     """Be one contender: read how many steps, take them, answer with the figures."""
     workers = (os.cpu_count() or 1) if name.endswith("workers") else 0
     if name.startswith("lookalike"):
-        burst = ours(images, keep="nothing" not in name)
+        precision = "auto" if name.endswith("comes") else "float32"
+        burst = ours(images, keep="nothing" not in name, precision=precision)
     else:
         burst = theirs(images, workers, oml=name.startswith("OML"))
     out = os.fdopen(os.dup(1), "w")
@@ -114,7 +127,15 @@ def contend(name: str, images: Path) -> None:
         print(json.dumps({**burst(int(line)), "peak_mb": peak_mb(os.getpid())}), file=out, flush=True)
 
 
-def ours(images: Path, *, keep: bool, backbone: str = "timm:resnet18", batch: int = BATCH, side: int = SIDE) -> Burst:
+def ours(
+    images: Path,
+    *,
+    keep: bool,
+    precision: str = "auto",
+    backbone: str = "timm:resnet18",
+    batch: int = BATCH,
+    side: int = SIDE,
+) -> Burst:
     """Return our loop; a burst is a run of so many steps."""
     from dataclasses import replace
 
@@ -126,7 +147,7 @@ def ours(images: Path, *, keep: bool, backbone: str = "timm:resnet18", batch: in
     settings = Settings(
         backbone=f"{backbone}?weights=none", side=side, batch=batch, per_class=EACH, loss="multi-similarity", steps=1,
         augment="light", pooling="average", head="linear", save_every=1e9, validation=0.0,
-        cache_mb=2000 if keep else 0,
+        cache_mb=2000 if keep else 0, precision=precision,
     )  # fmt: skip
     folder = tempfile.mkdtemp()
     loop = prepare(parts_of(samples, settings), settings, Path(folder))[0]

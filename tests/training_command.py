@@ -30,6 +30,7 @@ SMALL: dict[str, Any] = {
     "augment": "light",
     "patience": 0,
     "device": "cpu",
+    "precision": "float32",
 }
 
 

@@ -154,9 +154,7 @@ class Run:
         if stage.after:
             before = torch.load(out / f"stage-{stage.after}" / "best.pt", weights_only=True)
             self.network.load_state_dict(before["network"])
-        self.replicas = Replicas(
-            self.network, threads, device=self.device, precision=_precision(precision, self.device)
-        )
+        self.replicas = Replicas(self.network, threads, device=self.device, precision=precision)
         self.batches = Batches(material, views, stage.mix, seed=seed, stage=stage.number, window=window)
         self.alike = Alike(Shape().shape, size=stage.memory, temperature=stage.temperature).to(self.device)
         self.known = torch.nn.ModuleList(
@@ -343,16 +341,6 @@ def _averaging(decay: float) -> Any:
                 torch._foreach_copy_(averages, values)
 
     return update
-
-
-def _precision(asked: str, device: str) -> str:
-    """Return bfloat16 where there are units for it, on a CPU too (twice as quick there); else float32."""
-    if asked != "auto":
-        return asked
-    if device == "cpu":
-        units = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-        return "bfloat16" if any(getattr(torch.cpu, each, bool)() for each in units) else "float32"
-    return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ class Settings:
         warmup: share of the steps in which the rate rises.
         accumulate: batches whose gradients are added before a step.
         ema: decay of the running mean of weights that is what is evaluated and exported; 0 for none.
-        precision: ``float32``, ``bfloat16`` or ``float16`` (mixed), or ``auto``: the GPU's own, float32 on a CPU.
+        precision: ``float32``, ``bfloat16`` or ``float16`` (mixed), or ``auto``: bfloat16 where the
+            device computes in it, else float16 on a GPU and float32 on a CPU.
         augment: how strongly images are changed: ``none``, ``light``, ``medium``, ``strong``.
         flip: mirror images at random; not for text, logos and characters.
         validation: share of the classes (of the images, where there are few classes) that is kept apart.
