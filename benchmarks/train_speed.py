@@ -10,8 +10,8 @@ which takes a burst of steps in turn; counted is the time from the end of a burs
 
 `waits` is the share of that time in which the loop waits for pictures, `augments` the share of our augmentation,
 which runs in batches in the loop itself (the others' runs in their dataset). Peak memory is the sum over a
-contender's processes. OML imports `albumentations==2.0.8` with `opencv-python-headless<5`. ResNet-50 on a GPU: `--gpu` reports the utilisation that `nvidia-smi` shows over a burst of our
-loop; needs a GPU.
+contender's processes. OML imports `albumentations==2.0.8` with `opencv-python-headless<5`. ResNet-50 on a GPU: `--gpu`
+reports the utilisation that `nvidia-smi` shows over a burst of our loop; needs a GPU.
 """
 
 from __future__ import annotations
