@@ -63,7 +63,7 @@ class Stage:
 
 STAGES: Mapping[str, Stage] = {
     "1": Stage(1, steps=6000, rate=1.5e-3),
-    "2": Stage(2, steps=6000, rate=6e-4, after="1", warmup=0.02, remembers_from=0.01, ema=0.999, sides=((1.0, 128),)),
+    "2": Stage(2, steps=6000, rate=4e-4, after="1", warmup=0.02, remembers_from=0.01, ema=0.999, sides=((1.0, 128),)),
 }
 _LOOK, _WRITE = 400, 20  # steps
 _CENTRES = 10.0  # the rate of the vectors of classes, as a share
@@ -152,8 +152,7 @@ class Run:
         seed_step(seed, 1 << 29)  # of the weights that start at random
         self.network = ready(Compact(Shape()), self.device)
         if stage.after:
-            before = torch.load(out / f"stage-{stage.after}" / "best.pt", weights_only=True)
-            self.network.load_state_dict(before["network"])
+            self.network.load_state_dict(_read(out, stage.after, "best")["network"])
         self.replicas = Replicas(self.network, threads, device=self.device, precision=precision)
         self.batches = Batches(material, views, stage.mix, seed=seed, stage=stage.number, window=window)
         self.alike = Alike(Shape().shape, size=stage.memory, temperature=stage.temperature).to(self.device)
@@ -164,6 +163,11 @@ class Run:
         self.taught = None
         if views is not None:
             self.taught = Taught(Shape().meaning, torch.from_numpy(views.vectors)).to(self.device)
+        if stage.after:  # what the losses have learned beside the network goes on too
+            before = _read(out, stage.after, "state")
+            self.known.load_state_dict(before["known"])
+            if self.taught is not None and before["taught"]:
+                self.taught.load_state_dict(before["taught"])
         learned = [*self.network.parameters(), *(self.taught.parameters() if self.taught is not None else ())]
         groups = [
             {"params": [each for each in learned if each.ndim > 1], "weight_decay": stage.decay, "share": 1.0},
@@ -327,6 +331,14 @@ class _Log:
     def write(self, **values: Any) -> None:
         with self._path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self._columns, extrasaction="ignore").writerow(values)
+
+
+def _read(out: Path, stage: str, what: str) -> dict[str, Any]:
+    path = out / f"stage-{stage}" / f"{what}.pt"
+    if not path.is_file():
+        raise SystemExit(f"there is no {path}: run --stage {stage} first.")
+    found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return found
 
 
 def _averaging(decay: float) -> Any:
