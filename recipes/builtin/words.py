@@ -43,7 +43,7 @@ _FIGURES = 2500
 _BATCH, _RATE, _TEMPERATURE = 512, 2e-3, 0.06
 _UNSEEN = 5  # one in so many of the pictures of each known name is kept for measuring
 _K = 10
-_SAY_NOTHING = frozenset("a an and as at by for from in no not of on or over the to under up with without".split())
+_SAY_NOTHING = frozenset(words_of("a an and as at by for from in no not of on or over the to under up with without"))
 _MOST = 150  # pictures of a class; more would outweigh the rest
 
 
@@ -123,8 +123,8 @@ def main() -> None:
     given = options.parse_args()
     rows, called = read(given.data, given.model, seed=given.seed, figures=given.figures)
     tower = trained(rows, called, seed=given.seed, steps=given.steps)
-    read = {word for each in called if each.part == "learn" for text in texts(each) for word in words_of(text)}
-    vocabulary = sorted(read - _SAY_NOTHING)
+    learned = {word for each in called if each.part == "learn" for text in texts(each) for word in words_of(text)}
+    vocabulary = sorted(learned - _SAY_NOTHING)
     tower.save(given.model / "words.npz", vocabulary)
     figures = measured(Subwords(given.model / "words.npz").embed, rows, called, seed=given.seed)
     figures["bytes"] = (given.model / "words.npz").stat().st_size
