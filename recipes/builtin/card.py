@@ -102,6 +102,8 @@ def _words(words: Mapping[str, Any]) -> str:
     ]
     for part, what in (("pictures", "learned names, held-out pictures"), ("names", "held-out names")):
         for name, x in words.get(part, {}).items():
-            cell = f"{x['value']:.2f} [{x['low']:.2f}, {x['high']:.2f}]"
+            cell = f"{x['value']:.2f}"
+            if x["low"] == x["low"]:  # of a single name there is none
+                cell += f" [{x['low']:.2f}, {x['high']:.2f}]"
             parts.append(f"| {what} | {name} | {cell} | {x['names']} | {x['among']} |")
     return "\n".join([*parts, "", ""])

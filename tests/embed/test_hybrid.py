@@ -33,7 +33,7 @@ def test_the_vectors_are_those_of_the_first_release() -> None:
 
 
 def test_the_fingerprint_is_that_of_the_first_release() -> None:
-    assert builtin_2().fingerprint == "builtin-2/FINGERPRINT"
+    assert builtin_2().fingerprint == "builtin-2/1908a7306639"
 
 
 def test_words_do_not_enter_the_fingerprint(tmp_path: Path) -> None:
