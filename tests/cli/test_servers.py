@@ -43,8 +43,8 @@ def there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.mark.parametrize(
     "words",
     [
-        ["photos/picture-0003.png", "-k", "4"],
-        ["id:picture-0003.png", "--not-same", "-k", "3"],
+        ["photos/picture-0003.png", "-k", "3"],
+        ["id:picture-0003.png", "--not-same", "-k", "2"],
         ["photos/picture-0003.png", "-", "id:picture-0004.png"],
         ["0007"],
         ["photos/picture-0005.png", "--box", "0.2,0.2,0.9,0.9", "--augment", "mirror"],

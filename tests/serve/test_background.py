@@ -172,7 +172,7 @@ def test_feedback_that_makes_no_sense(client: Client, change: dict[str, Any], st
 
 def test_the_part_that_is_alike_makes_the_score() -> None:
     """Two images share their upper left quarter and nothing else."""
-    embedder = create("builtin")
+    embedder = create("builtin-1")
     rng = np.random.default_rng(0)
     quarter = picture(3, side=128)
     one, other = np.full((256, 256, 3), 90, np.uint8), rng.integers(0, 60, (256, 256, 3), dtype=np.uint8)
@@ -205,7 +205,7 @@ def test_why(client: Client) -> None:
     body = {**query(item("id", "picture-0001.png")), "id": "picture-0002.png", "cells": 4}
     answer = wire.Explanation.model_validate(client("POST", "/v1/collections/photos/explain", json=body).json())
     assert np.array(answer.grid).shape == (4, 4)
-    hits = client.search(query(item("id", "picture-0001.png"))).json()["hits"]
+    hits = client.search(query(item("id", "picture-0001.png"), k=100)).json()["hits"]
     assert answer.score == pytest.approx(
         next(hit["score"] for hit in hits if hit["id"] == "picture-0002.png"), abs=1e-4
     )
