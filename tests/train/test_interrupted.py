@@ -46,3 +46,25 @@ def test_what_was_interrupted_ends_as_if_it_never_was(tmp_path: Path) -> None:
     left = [{file.name for file in (tmp_path / name / "training").iterdir()} for name in ("broken", "unbroken")]
     kinds = [{name.partition(".")[0] if name.startswith("events.") else name for name in each} for each in left]
     assert kinds[0] == kinds[1]  # TensorBoard's files have the time in their names
+
+
+class Interrupted:
+    """What torch does when Ctrl-C comes amid its writing: it fails at closing the archive, which is torn by then."""
+
+    def __reduce__(self) -> Any:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("unexpected pos 3071040 vs 3070928")
+
+
+def test_ctrl_c_amid_a_checkpoint_is_ctrl_c_and_leaves_the_one_before(tmp_path: Path) -> None:
+    from lookalike.train.checkpoint import save_state
+
+    path = tmp_path / "state.pt"
+    save_state(path, {"numbers": [1]})
+    before = path.read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        save_state(path, {"numbers": Interrupted()})
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

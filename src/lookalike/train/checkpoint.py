@@ -24,9 +24,17 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
-    except BaseException:  # Ctrl-C too
+    except BaseException as failed:  # Ctrl-C too
         aside.unlink(missing_ok=True)
+        if _interrupted(failed):  # torch finds its archive torn when it closes it, and says that instead
+            raise KeyboardInterrupt from failed
         raise
+
+
+def _interrupted(failed: BaseException | None) -> bool:
+    while failed is not None and not isinstance(failed, KeyboardInterrupt):
+        failed = failed.__context__
+    return failed is not None
 
 
 def load_state(path: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
