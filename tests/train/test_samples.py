@@ -73,6 +73,20 @@ def test_labels_join_by_the_end_of_paths_and_name_what_is_missing(tmp_path: Path
     assert all(Path(source).is_file() for source in samples.sources)
 
 
+def test_a_benchmark_with_parts_gives_its_training_part_and_says_so(tmp_path: Path) -> None:
+    files = write_pictures(tmp_path / "images", 4)
+    table = tmp_path / "oml.csv"
+    parts = ("train,,", "train,,", "validation,1,1", "validation,1,1")
+    lines = [f"{at % 2},{file.name},{part}" for at, (file, part) in enumerate(zip(files, parts, strict=True))]
+    table.write_text("\n".join(["label,path,split,is_query,is_gallery", *lines]))
+    trained = read_samples([tmp_path / "images"], table)
+    measured = read_samples([tmp_path / "images"], table, training=False)
+    assert set(trained.names) == {file.name for file in files[:2]}
+    assert set(measured.names) == {file.name for file in files[2:]}
+    assert trained.notes == (f"Of {table} the training takes the lines whose split is train.",)
+    assert measured.notes == ()
+
+
 def test_a_label_file_of_other_images_is_refused(tmp_path: Path) -> None:
     write_pictures(tmp_path / "images", 2)
     table = tmp_path / "labels.csv"

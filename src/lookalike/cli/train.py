@@ -178,6 +178,8 @@ def _sweep(samples: Any, out: str, how: Any, losses: str | None, seeds: int, *, 
         mean, low, high = outcome.metrics["map"]
         say.message(f"{outcome.loss}: map {mean:.4f} [{low:.4f}, {high:.4f}], rate {outcome.rate:g}")
 
+    for note in samples.notes:
+        say.message(note)
     names = [name.strip() for name in losses.split(",")] if losses else list(DEFAULT_LOSSES)
     outcomes = sweep(samples, out, how, losses=names, seeds=seeds, on_outcome=done)
     if as_json:

@@ -202,6 +202,7 @@ def _empty_folders(items: dict[str, Item], places: Sequence[str]) -> list[str]:
 
 
 def _by_truth(truth: Truth, items: dict[str, Item], notes: list[str]) -> Samples:
+    notes = [*notes, *truth.notes]  # which part of a benchmark was read, lines that come twice
     found, ambiguous = match(truth.names, items.values())
     missing = [name for at, name in enumerate(truth.names) if at not in found]
     if not found:

@@ -105,6 +105,7 @@ def test_oml(tmp_path: Path) -> None:
     assert (rule.column, rule.with_label, rule.codes.tolist()) == ("sequence", False, [0, 0, 1])
     training = read_truth(path, training=True)
     assert (labels(training), training.queries, training.base) == ({"a.jpg": "1"}, None, None)
+    assert training.notes == (f"Of {path} the training takes the lines whose split is train.",)
     none = write(tmp_path / "none.csv", "label,path,split,is_query,is_gallery\n2,b.jpg,validation,1,1\n")
     with pytest.raises(BadInput, match=r"no line whose split is 'train'"):
         read_truth(none, training=True)
@@ -242,9 +243,11 @@ def test_cub(tmp_path: Path) -> None:
     assert named(split, split.queries) == ["002.Wren/b.jpg"]
     assert named(split, split.base) == ["001.Albatross/a.jpg", "002.Wren/c.jpg"]
     assert labels(read_truth(tmp_path, training=True)) == {"001.Albatross/a.jpg": "001.Albatross"}
+    assert "takes the first half of the classes" in read_truth(tmp_path, training=True).notes[0]
     first = read_truth(tmp_path, format="cub-split", training=True)
     assert sorted(first.names) == ["001.Albatross/a.jpg", "002.Wren/c.jpg"]
     assert (first.queries, first.base) == (None, None)
+    assert "takes its training images" in first.notes[0]
 
 
 def matlab(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import BadInput, NoSuchFile
 from .base import Reader, Truth
-from .building import Names, PairList
+from .building import Names, PairList, taken
 from .tables import first_line, grade_of, table_of
 
 __all__ = ["READER", "read"]
@@ -47,11 +47,11 @@ def read_training(path: Path) -> Truth:
         As ``read``.
     """
     if not path.is_dir():
-        return _part(path, path)
+        return taken(_part(path, path), "all lines")
     qrels = path / "qrels" / "train.tsv"
     if not qrels.is_file():
         raise NoSuchFile(f"{path} has no qrels/train.tsv to train on.", hint="Name the TSV itself.")
-    return _part(path, qrels)
+    return taken(_part(path, qrels), "all lines")
 
 
 def _part(path: Path, qrels: Path | None) -> Truth:

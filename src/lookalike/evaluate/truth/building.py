@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...errors import BadInput
 from .base import LabelSets, Pairs, Truth, labels_differ
 
-__all__ = ["Labelled", "Names", "PairList", "base_alone", "repeated"]
+__all__ = ["Labelled", "Names", "PairList", "base_alone", "repeated", "taken"]
 
 _NAMED = 3
 
@@ -21,7 +22,7 @@ def base_alone(read: Callable[[Path], Truth]) -> Callable[[Path], Truth]:
         if whole.base is None or whole.labels is None:
             return whole
         places = whole.base.tolist()
-        return Truth(
+        alone = Truth(
             path=whole.path,
             format=whole.format,
             names=tuple(whole.names[place] for place in places),
@@ -29,8 +30,14 @@ def base_alone(read: Callable[[Path], Truth]) -> Callable[[Path], Truth]:
             folders=whole.folders,
             notes=whole.notes,
         )
+        return taken(alone, "its training images")
 
     return read_base
+
+
+def taken(truth: Truth, what: str) -> Truth:
+    """Return the truth with a sentence that says which part of its files is trained on."""
+    return replace(truth, notes=(f"Of {truth.path} the training takes {what}.", *truth.notes))
 
 
 class Names:

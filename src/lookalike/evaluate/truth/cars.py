@@ -13,7 +13,7 @@ from typing import Any
 
 from ...errors import BadInput, MissingExtra, NoSuchFile
 from .base import Reader, Truth
-from .building import Labelled
+from .building import Labelled, taken
 
 __all__ = ["READER", "read"]
 
@@ -64,9 +64,10 @@ def _half(path: Path, *, second: bool) -> Truth:
     for number, (entry, label) in enumerate(zip(annotations, labels, strict=True), start=1):
         if not whole or (label > first) == second:
             items.add(number, str(entry[name_at].item()), [str(label)])
-    return Truth(
+    truth = Truth(
         path=where, format="cars", names=items.names(), labels=items.sets(), folders=(where.parent, where.parent.parent)
     )
+    return truth if second else taken(truth, "the first half of the classes" if whole else "all annotations")
 
 
 def _annotations(path: Path) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import BadInput
 from .base import Reader, Truth
-from .building import Labelled, base_alone
+from .building import Labelled, base_alone, taken
 from .tables import lines_of, whole_number
 
 __all__ = ["READER", "SPLIT_READER", "read", "read_split"]
@@ -42,7 +42,7 @@ def read_training(path: Path) -> Truth:
     Raises:
         As ``read``.
     """
-    return _half(path, second=False)
+    return taken(_half(path, second=False), "the first half of the classes")
 
 
 def _half(path: Path, *, second: bool) -> Truth:

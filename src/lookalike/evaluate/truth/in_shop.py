@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import BadInput
 from .base import Reader, Truth
-from .building import Labelled
+from .building import Labelled, taken
 from .tables import lines_of
 
 __all__ = ["READER", "read"]
@@ -41,7 +41,7 @@ def read_training(path: Path) -> Truth:
     Raises:
         NoSuchFile, BadInput: a line without three fields, an unknown state, or no training image.
     """
-    return _states(path, ("train",))
+    return taken(_states(path, ("train",)), "the images whose status is train")
 
 
 def _states(path: Path, wanted: Sequence[str]) -> Truth:

@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import BadInput
 from ...images import looks_like_image
 from .base import Reader, Same, Truth
-from .building import Labelled
+from .building import Labelled, taken
 
 __all__ = ["READER", "read"]
 
@@ -44,7 +44,7 @@ def read_training(path: Path) -> Truth:
     Raises:
         As ``read``.
     """
-    return _folders(path, ("bounding_box_train",))
+    return taken(_folders(path, ("bounding_box_train",)), "the folder bounding_box_train")
 
 
 def _folders(path: Path, folders: Sequence[str]) -> Truth:

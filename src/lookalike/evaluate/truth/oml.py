@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import BadInput
 from .base import Box, Reader, Same, Truth
-from .building import Labelled
+from .building import Labelled, taken
 from .tables import column, first_line, table_of
 
 __all__ = ["READER", "read"]
@@ -45,7 +45,7 @@ def read_training(path: Path) -> Truth:
     Raises:
         NoSuchFile, BadInput: missing columns, an image with two labels, or no line of this part.
     """
-    return _part(path, "train")
+    return taken(_part(path, "train"), "the lines whose split is train")
 
 
 def _part(path: Path, part: str) -> Truth:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...errors import BadInput
 from .base import Reader, Truth
-from .building import Labelled
+from .building import Labelled, taken
 from .tables import first_line, lines_of
 
 __all__ = ["READER", "read"]
@@ -39,7 +39,7 @@ def read_training(path: Path) -> Truth:
     Raises:
         As ``read``.
     """
-    return _listed(path / "Ebay_train.txt" if path.is_dir() else path)
+    return taken(_listed(path / "Ebay_train.txt" if path.is_dir() else path), "all lines")
 
 
 def _listed(where: Path) -> Truth:
