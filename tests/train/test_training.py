@@ -153,9 +153,19 @@ def test_other_images_do_not_go_on_with_a_run(images: Path, tmp_path: Path) -> N
     shutil.copytree(images, more)
     some = next(more.rglob("*.png"))
     shutil.copy(some, some.with_name("another.png"))
-    with pytest.raises(BadInput, match="was begun with other images or labels") as failed:
+    with pytest.raises(BadInput, match=r"other images or labels: .*\d+ images to .* then, \d+ now") as failed:
         run(more, tmp_path / "m", epochs=1)
-    assert "--restart" in failed.value.hint
+    assert "another --out, or --restart" in failed.value.hint
+    copied = tmp_path / "copied"
+    shutil.copytree(images, copied)  # later, so with other times of change unless they are copied too
+    for each in copied.rglob("*.png"):
+        os.utime(each)
+    assert run(copied, tmp_path / "m", epochs=1).resumed
+    for each in copied.rglob("*.png"):
+        with each.open("ab") as file:
+            file.write(b"\0")  # behind the end of the picture
+    with pytest.raises(BadInput, match="other sizes of the files to train on"):
+        run(copied, tmp_path / "m", epochs=1)
     assert run(images, tmp_path / "m", epochs=1).resumed
 
 

@@ -24,6 +24,7 @@ from .network import Network
 from .objective import Objective
 from .pictures import Pictures
 from .records import Log, OnProgress, Progress
+from .same_data import changes, known_of
 from .samplers import Asked, Batches, batches_of
 from .samples import Samples
 from .schedule import share
@@ -111,13 +112,8 @@ class Loop:
 
     @cached_property
     def data(self) -> dict[str, Any]:
-        """Return how many images there are, and a hash of all names and labels."""
-        measured = self.validation.samples if self.validation is not None else None
-        return {
-            "images": len(self.samples),
-            "validation": 0 if measured is None else len(measured),
-            "sha256": [self.samples.digest, "" if measured is None else measured.digest],
-        }
+        """Return what a run that goes on must find unchanged."""
+        return known_of(self.samples, self.validation.samples if self.validation is not None else None)
 
     def restore(self) -> bool:
         """Go on where the folder's checkpoint stands; False where there is none.
@@ -125,14 +121,14 @@ class Loop:
         Raises:
             BadInput: the run was begun with other settings, images or labels.
         """
+        data = self.data  # before the first step: a file may change while it trains
         state = load_state(self.folder / "state.pt", self.settings.to_json())
         if state is None:
             return False
-        before = json.loads(state["data"]) if "data" in state else self.data  # of the version before, not known
-        if before != self.data:
+        before = json.loads(state["data"]) if "data" in state else data  # of the version before, not known
+        if changed := changes(before, data):
             raise BadInput(
-                f"the run in {self.folder} was begun with other images or labels: {before['images']:,} to train on and "
-                f"{before['validation']:,} to measure on, now {self.data['images']:,} and {self.data['validation']:,}.",
+                f"the run in {self.folder} was begun with other images or labels: {'; '.join(changed)}.",
                 hint="Give the same to go on, another --out, or --restart to begin again.",
             )
         self.network.load_state_dict(state["network"])
