@@ -99,3 +99,38 @@ def test_what_does_not_fit_is_refused_with_what_does() -> None:
         create_pooling("gemm", gives="map", channels=4)
     with pytest.raises(BadInput, match="power"):
         create_pooling("gem?power=3", gives="map", channels=4)
+
+
+def test_bnneck_is_normalisation_without_a_shift_behind_the_projection() -> None:
+    import torch
+
+    from lookalike.train.network import _head
+
+    torch.manual_seed(3)
+    head = _head("bnneck", 7, 4, fixed=False).train()
+    projection, neck = head
+    rows = torch.randn(9, 7)
+    weights, shift = projection.weight.detach().numpy(), projection.bias.detach().numpy()
+    projected = rows.numpy() @ weights.T + shift
+    wanted = (projected - projected.mean(axis=0)) / np.sqrt(projected.var(axis=0) + neck.eps)
+    np.testing.assert_allclose(head(rows).detach().numpy(), wanted, atol=1e-5)
+    assert not neck.bias.requires_grad
+    assert neck.weight.requires_grad
+
+
+def test_the_other_heads_project_by_one_layer_or_by_two() -> None:
+    import torch
+
+    from lookalike.train.network import _head
+
+    torch.manual_seed(4)
+    rows = torch.randn(5, 7)
+    linear, mlp = _head("linear", 7, 4, fixed=False), _head("mlp", 7, 4, fixed=False).eval()
+    weights, shift = linear.weight.detach().numpy(), linear.bias.detach().numpy()
+    np.testing.assert_allclose(linear(rows).detach().numpy(), rows.numpy() @ weights.T + shift, atol=1e-5)
+    first, last = mlp[0], mlp[3]
+    hidden = rows.numpy() @ first.weight.detach().numpy().T + first.bias.detach().numpy()
+    hidden = np.maximum(hidden / np.sqrt(1 + mlp[1].eps), 0)  # of a normalisation that has seen nothing
+    wanted = hidden @ last.weight.detach().numpy().T + last.bias.detach().numpy()
+    np.testing.assert_allclose(mlp(rows).detach().numpy(), wanted, atol=1e-5)
+    assert torch.equal(_head("linear", 7, 7, fixed=True)(rows), rows)  # dimensions 0: what the pooling gives

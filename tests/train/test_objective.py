@@ -95,3 +95,29 @@ def test_what_triplets_cannot_feed_is_refused(settings: dict[str, Any], words: s
 
     with pytest.raises(BadInput, match=words):
         Objective(Settings(**settings), Labels(KINDS["triplets"]), dimension=5)
+
+
+def test_prefixes_weights_and_what_a_pooling_wants_beside_add_up() -> None:
+    import torch
+
+    from lookalike.train.losses import create_loss
+    from lookalike.train.objective import Objective
+
+    labels = Labels(KINDS["one class an image"])
+    settings = Settings(loss="contrastive+multi-similarity:0.5", matryoshka=(2, 3), dimensions=5)
+    objective = Objective(settings, labels, dimension=5, auxiliary=7)
+    rng = np.random.default_rng(2)
+    rows, beside = torch.tensor(rng.normal(size=(4, 5)), dtype=torch.float32), rng.normal(size=(4, 7))
+    classes = torch.tensor([0, 0, 1, 1])
+    total = 0.0
+    for length in (2, 3, 5):
+        for name, weight in (("contrastive", 1.0), ("multi-similarity", 0.5)):
+            total += weight / 3 * float(create_loss(name, classes=2, dimension=length)(rows[:, :length], classes))
+    batch = labels.batch([0, 1, 2, 3])
+    assert float(objective(rows, batch)) == pytest.approx(total, rel=1e-5)
+
+    weights, shift = (each.detach().numpy() for each in objective.auxiliary.parameters())  # type: ignore[union-attr]
+    logits = beside @ weights.T + shift
+    entropy = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(4), classes.numpy()]
+    found = float(objective(rows, batch, torch.tensor(beside, dtype=torch.float32)).detach())
+    assert found == pytest.approx(total + 0.5 * entropy.mean(), rel=1e-5)

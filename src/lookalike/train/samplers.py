@@ -79,7 +79,7 @@ def _hierarchical(asked: Asked) -> Batches:
 
 
 def _hard(asked: Asked) -> Batches:
-    """As by class, but a batch holds classes that the network confuses: neighbours in an index of all images."""
+    """As by class, but a batch holds classes that the network confuses: those with the nearest mean vectors."""
     if asked.vectors is None:
         return _by_class(asked)
     by_class = _members(asked)
